@@ -1,0 +1,25 @@
+//! Positional reading and writing, the ground every format engine stands on.
+//!
+//! ```text
+//!            ReadAt  (read_exact_at, len)          one reader serves many threads
+//!              │
+//!    ┌─────────┼──────────────┐
+//!  WriteAt   BlockDevice    (capabilities: Resize)
+//! ```
+//!
+//! **Contract.** Offsets and lengths are bytes. All methods take `&self` and may be called from many
+//! threads at once; two writes to overlapping ranges have no defined order. `flush` returns only when
+//! everything written before it is on stable storage. Implementations must not panic for any offset:
+//! reading past the end is [`std::io::ErrorKind::UnexpectedEof`].
+//!
+//! **Non-goals.** No caching, no async, no opening of files: floor 2 and above open them.
+#![forbid(unsafe_code)]
+
+mod device;
+mod file;
+mod memory;
+mod traits;
+
+pub use device::{BlockDevice, FlatDevice};
+pub use memory::MemoryFile;
+pub use traits::{ReadAt, Resize, WriteAt};

@@ -1,0 +1,47 @@
+//! One decompressor object for all formats.
+
+use crate::{DecompressError, Format, NewCodecError};
+
+/// Decompresses chunks of one format, reusing its tables from chunk to chunk.
+#[derive(Debug)]
+pub struct Decompressor {
+    format: Format,
+    chunk_size: u32,
+}
+
+impl Decompressor {
+    /// Makes a decompressor for chunks of at most `chunk_size` bytes (uncompressed).
+    ///
+    /// # Errors
+    /// [`NewCodecError::ChunkSize`] if the size is not legal for the format.
+    pub fn new(format: Format, chunk_size: u32) -> Result<Self, NewCodecError> {
+        if !format.allows_chunk_size(chunk_size) {
+            return Err(NewCodecError::ChunkSize { format, size: chunk_size });
+        }
+        Ok(Self { format, chunk_size })
+    }
+
+    /// The format this decompressor reads.
+    #[must_use]
+    pub const fn format(&self) -> Format {
+        self.format
+    }
+
+    /// The largest chunk, in uncompressed bytes, this decompressor takes.
+    #[must_use]
+    pub const fn chunk_size(&self) -> u32 {
+        self.chunk_size
+    }
+
+    /// Decompresses `input` into exactly `output.len()` bytes.
+    ///
+    /// # Errors
+    /// [`DecompressError`] if the input breaks the format; `output` then holds unspecified bytes.
+    pub fn decompress(&mut self, input: &[u8], output: &mut [u8]) -> Result<(), DecompressError> {
+        Err(DecompressError {
+            format: self.format,
+            offset: input.len(),
+            fault: crate::Fault::InputTooShort { produced: 0, expected: output.len() },
+        })
+    }
+}

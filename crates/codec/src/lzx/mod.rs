@@ -1,0 +1,1 @@
+//! LZX in the WIM variant.

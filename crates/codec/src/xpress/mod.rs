@@ -1,0 +1,1 @@
+//! XPRESS-Huffman, \[MS-XCA\] section 2.1.
