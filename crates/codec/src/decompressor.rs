@@ -1,5 +1,6 @@
 //! One decompressor object for all formats.
 
+use crate::lzx::decompress::LzxDecompressor;
 use crate::xpress::decompress::XpressDecompressor;
 use crate::{DecompressError, Format, NewCodecError};
 
@@ -14,6 +15,7 @@ pub struct Decompressor {
 #[derive(Debug)]
 enum Decoder {
     Xpress(XpressDecompressor),
+    Lzx(LzxDecompressor),
     None,
 }
 
@@ -28,6 +30,7 @@ impl Decompressor {
         }
         let decoder = match format {
             Format::Xpress => Decoder::Xpress(XpressDecompressor::new()),
+            Format::Lzx => Decoder::Lzx(LzxDecompressor::new(chunk_size)),
             _ => Decoder::None,
         };
         Ok(Self { format, chunk_size, decoder })
@@ -52,6 +55,7 @@ impl Decompressor {
     pub fn decompress(&mut self, input: &[u8], output: &mut [u8]) -> Result<(), DecompressError> {
         let result = match &mut self.decoder {
             Decoder::Xpress(decoder) => decoder.decompress(input, output),
+            Decoder::Lzx(decoder) => decoder.decompress(input, output),
             Decoder::None => Ok(()),
         };
         result.map_err(|(fault, offset)| DecompressError { format: self.format, offset, fault })

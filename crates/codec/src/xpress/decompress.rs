@@ -16,7 +16,7 @@ use super::layout::{
     LITERALS, LONG_LENGTH_BYTE, LONG_LENGTH_NIBBLE, MAX_BITS, MIN_MATCH, SYMBOLS, TABLE_BYTES,
 };
 use crate::Fault;
-use crate::bits::{FastBits, UnitReader};
+use crate::bits::{FastBits, Stored, UnitReader};
 use crate::copy::{COPY_SLACK, copy_exact, copy_wide};
 use crate::huffman::decode::{
     DecodeTable, LEN_SHIFT, PAYLOAD_SHIFT, RARE, SIMPLE, Scratch, TOTAL_SHIFT, code_len,
@@ -118,6 +118,7 @@ impl XpressDecompressor {
 
     /// Decodes while there is ample room on both sides and nothing is wrong; returns the output
     /// position.
+    #[inline(never)]
     fn decode_fast(&self, reader: &mut UnitReader<'_>, out: &mut [u8]) -> usize {
         /// What a round may write, long matches apart: a literal, the longest short match, and what
         /// copying it writes too much.
@@ -130,7 +131,7 @@ impl XpressDecompressor {
             // The refill comes second, so that the look-up need not wait for it. A round consumes at
             // most 41 of the 64 bits there are after a refill: ROOT_BITS are always left.
             let first = self.table.root_entry(fast.bits);
-            if !fast.refill(input) {
+            if !fast.refill() {
                 break;
             }
             out[at] = byte_of(first);
@@ -155,7 +156,7 @@ impl XpressDecompressor {
                     };
                     fast = next;
                     at += length;
-                    if !fast.refill(input) {
+                    if !fast.refill() {
                         break;
                     }
                     continue;
@@ -236,24 +237,23 @@ impl XpressDecompressor {
 /// Decodes a match with length bytes in the fast loop and appends it at `at`: returns the state behind
 /// it and its length, or `None`, with nothing done, if anything is wrong or the output's end is near.
 #[inline(always)]
-fn long_match(
+fn long_match<'a>(
     entry: u32,
-    mut fast: FastBits,
-    input: &[u8],
+    mut fast: FastBits<Stored<'a>>,
+    input: &'a [u8],
     out: &mut [u8],
     at: usize,
-) -> Option<(FastBits, usize)> {
+) -> Option<(FastBits<Stored<'a>>, usize)> {
     let offset = offset_of(entry, fast.bits);
     fast.consume(code_len(entry));
-    fast.give_back_to_16();
-    let &[byte, low, high] = input.get(fast.position..)?.first_chunk()?;
-    let length = if byte == LONG_LENGTH_BYTE {
-        fast.position += 3;
-        usize::from(u16::from_le_bytes([low, high])) + MIN_MATCH
+    fast.give_back_to_16(input);
+    let &[byte, low, high] = fast.rest().0.first_chunk()?;
+    let (length, bytes) = if byte == LONG_LENGTH_BYTE {
+        (usize::from(u16::from_le_bytes([low, high])) + MIN_MATCH, 3)
     } else {
-        fast.position += 1;
-        usize::from(byte) + LONG_LENGTH_NIBBLE + MIN_MATCH
+        (usize::from(byte) + LONG_LENGTH_NIBBLE + MIN_MATCH, 1)
     };
+    fast.skip_bytes(bytes);
     fast.consume(total_bits(entry) - code_len(entry));
     if offset > at || at + length + COPY_SLACK > out.len() {
         return None;
