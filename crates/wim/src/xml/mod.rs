@@ -155,6 +155,11 @@ impl WimInfo {
         image::set(self.element_mut(index).ok_or(no_image)?, path, Some(value))
     }
 
+    /// Checks that an image of this name can be added.
+    pub(crate) fn check_new_name(&self, name: &str) -> Result<(), PropertyError> {
+        self.check_name(name, self.image_count() + 1)
+    }
+
     /// Adds an image. Returns its index.
     pub(crate) fn add_image(&mut self, info: &ImageInfo) -> Result<u32, PropertyError> {
         let index = self.image_count() + 1;
