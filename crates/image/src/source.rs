@@ -29,13 +29,13 @@ pub trait Source: Sync {
     fn open(&self, tree: &Tree, location: u64) -> io::Result<Box<dyn StreamReader + '_>>;
 }
 
-/// Data being read from front to back or at any offset.
-pub trait StreamReader: Send {
+/// Opened data, read at any offset, from several threads at once.
+pub trait StreamReader: Send + Sync {
     /// Reads up to `buf.len()` bytes at `offset`; fewer only at the end of the data.
     ///
     /// # Errors
     /// Whatever the system reports.
-    fn read_at(&mut self, buf: &mut [u8], offset: u64) -> io::Result<usize>;
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize>;
 }
 
 /// How to scan.
