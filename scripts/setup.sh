@@ -36,7 +36,11 @@ setup_rust() {
   local channel
   channel=$(sed -n 's/^channel = "\(.*\)"$/\1/p' "$root/rust-toolchain.toml")
   if (cd "$root" && cargo clippy --version && cargo fmt --version) >/dev/null 2>&1; then return; fi
-  has rustup || apt_install rustup || die "please install rustup, the Rust toolchain manager"
+  # Debian has rustup as a package from version 13 on, Ubuntu from 24.04 on.
+  if ! has rustup; then
+    apt-cache show rustup >/dev/null 2>&1 || die "please install Rust with rustup: https://rustup.rs"
+    apt_install rustup
+  fi
   echo "installing Rust $channel" >&2
   rustup toolchain install "$channel" --profile minimal --component rustfmt --component clippy \
     >/dev/null </dev/null || die "rustup could not install Rust $channel"
@@ -61,7 +65,7 @@ mkntfs ntfs-3g
 fusermount3 fuse3
 setfattr attr
 setfacl acl
-python3 python3-minimal
+python3 python3
 LIST
   has 7zz || has 7z || missing+=("$(apt-cache show 7zip >/dev/null 2>&1 && echo 7zip || echo p7zip-full)")
   [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
