@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this program talks to a person")]
 
+mod bench;
 mod ci;
 mod fuzz;
 mod process;
@@ -50,6 +51,17 @@ enum Chore {
         #[command(subcommand)]
         command: FuzzChore,
     },
+    /// Measure against an independent program.
+    Bench {
+        #[command(subcommand)]
+        command: BenchChore,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum BenchChore {
+    /// Capture, apply, verify and append beside wimlib-imagex, in turn, on a Windows-like tree.
+    Wim(bench::WimBench),
 }
 
 #[derive(Debug, Subcommand)]
@@ -77,5 +89,6 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Interop => testing::run_matching(&workspace, "interop", testing::Length::Short),
         Chore::Soak { name } => testing::run_matching(&workspace, &name, testing::Length::Long),
         Chore::Fuzz { command: FuzzChore::Smoke(smoke) } => fuzz::run(&workspace, &smoke),
+        Chore::Bench { command: BenchChore::Wim(options) } => bench::wim(&workspace, &options),
     }
 }
