@@ -41,3 +41,8 @@ pub use pending::PendingFile;
 pub use source::{ScanOptions, Scanned, Source, SourceError, StreamReader};
 pub use target::{BlobUse, Capabilities, Capability, Target, TargetError};
 pub use verify::{VerifyFault, VerifyReport, verify};
+
+#[cfg(test)]
+mod engine_tests;
+#[cfg(test)]
+mod memory;
