@@ -202,3 +202,13 @@ pub(crate) fn snapshot(tree: &Tree) -> Vec<String> {
         })
         .collect()
 }
+
+/// Compares two trees and shows the first entry that differs.
+#[track_caller]
+pub(crate) fn assert_same(found: &Tree, expected: &Tree) {
+    let (found, expected) = (snapshot(found), snapshot(expected));
+    for (found, expected) in found.iter().zip(&expected) {
+        assert_eq!(found, expected);
+    }
+    assert_eq!(found.len(), expected.len());
+}

@@ -10,7 +10,7 @@ use imprint_winvalues::tree::{Content, NameId, Tree};
 
 use super::fixtures;
 use super::sample::{
-    self, directory, hash, info, options, snapshot, store, store_blob, tree, verify,
+    self, assert_same, directory, hash, info, options, store, store_blob, tree, verify,
 };
 
 const KEEP: FinishOptions = FinishOptions { integrity: IntegrityChange::Keep };
@@ -39,7 +39,7 @@ fn images_come_back_as_they_were_written() {
         assert_eq!(wim.image_count(), 2);
         for (index, seed) in [(1, 1), (2, 2)] {
             let image = wim.read_tree(index).unwrap();
-            assert_eq!(snapshot(&image.tree), snapshot(&tree(seed)), "{coding:?}");
+            assert_same(&image.tree, &tree(seed));
             let info = wim.info().image(index).unwrap();
             assert_eq!(info.name, format!("Image {seed}"));
             assert_eq!((info.dir_count, info.file_count), (4, 9));
@@ -211,7 +211,7 @@ fn appending_keeps_every_byte_of_the_old_file() {
         let new = writer.finish(KEEP).unwrap().into_bytes();
         assert_eq!(new[208..old.len()], old[208..]);
         let wim = verify(new);
-        assert_eq!(snapshot(&wim.read_tree(2).unwrap().tree), snapshot(&tree));
+        assert_same(&wim.read_tree(2).unwrap().tree, &tree);
         assert!(wim.header().has_integrity());
         assert_eq!(wim.header().guid, options(None).guid);
         let notes = wim.blobs().find(&hash(b"one line\r\n")).unwrap();
@@ -286,7 +286,7 @@ fn removed_images_take_their_own_blobs_with_them() {
     assert_eq!(wim.image_count(), 2);
     assert_eq!(wim.header().boot_index, 2);
     assert_eq!(wim.info().image(2).unwrap().name, "Image 3");
-    assert_eq!(snapshot(&wim.read_tree(2).unwrap().tree), snapshot(&tree(3)));
+    assert_same(&wim.read_tree(2).unwrap().tree, &tree(3));
     let own = |seed| hash(&imprint_testkit::Kind::Text.bytes(100_000, seed));
     assert!(wim.blobs().find(&own(2)).is_none());
     assert!(wim.blobs().find(&own(3)).is_some());
@@ -314,7 +314,7 @@ fn replaced_images_are_counted_anew() {
     let old = writer.info().image(1).unwrap();
     writer.replace_image(1, &small, &imprint_wim::TreeDetails::default(), old).unwrap();
     let wim = verify(writer.finish(KEEP).unwrap().into_bytes());
-    assert_eq!(snapshot(&wim.read_tree(1).unwrap().tree), snapshot(&small));
+    assert_same(&wim.read_tree(1).unwrap().tree, &small);
     let info = wim.info().image(1).unwrap();
     assert_eq!((info.name.as_str(), info.file_count, info.total_bytes), ("Image 1", 1, 12));
     assert_eq!(wim.blobs().find(&hash(b"one line\r\n")).unwrap().references, 2);
@@ -332,7 +332,7 @@ fn images_and_blobs_are_copied_between_files() {
         assert!(writer.copy_image(&source, 2, Some("copied"), None).is_err());
         let wim = verify(writer.finish(KEEP).unwrap().into_bytes());
         assert_eq!(wim.metadata_bytes(1).unwrap(), source.metadata_bytes(2).unwrap());
-        assert_eq!(snapshot(&wim.read_tree(1).unwrap().tree), snapshot(&tree(2)));
+        assert_same(&wim.read_tree(1).unwrap().tree, &tree(2));
         assert_eq!(wim.info().image(1).unwrap().name, "copied");
         assert_eq!(wim.blobs().find(&hash(b"one line\r\n")).unwrap().references, 2);
     }
@@ -375,7 +375,7 @@ fn images_may_refer_to_blobs_of_other_files() {
     let wim = Wim::open(writer.finish(KEEP).unwrap().into_bytes()).unwrap();
     assert_eq!(wim.blobs().len(), 0);
     assert_eq!(wim.info().image(1).unwrap().total_bytes, 0);
-    assert_eq!(snapshot(&wim.read_tree(1).unwrap().tree), snapshot(&delta));
+    assert_same(&wim.read_tree(1).unwrap().tree, &delta);
 }
 
 #[test]
