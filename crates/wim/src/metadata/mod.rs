@@ -11,6 +11,8 @@ mod items;
 mod read;
 mod security;
 mod streams;
+#[cfg(test)]
+mod tests;
 mod warning;
 mod write;
 
