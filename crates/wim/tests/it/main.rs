@@ -1,6 +1,7 @@
 //! Tests of the crate as its users see it.
 #![expect(clippy::tests_outside_test_module, reason = "this whole binary is tests")]
 
+mod broken;
 mod crash;
 mod fixtures;
 mod hostile;
