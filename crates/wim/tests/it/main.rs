@@ -7,6 +7,7 @@ mod fixtures;
 mod hostile;
 mod interop;
 mod metadata;
+mod random;
 mod read;
 mod sample;
 mod writer;
