@@ -17,6 +17,7 @@
 
 mod content;
 mod file;
+mod filter;
 mod paths;
 
 pub use content::{Content, Stream, StreamKind};
