@@ -14,6 +14,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::testing::TestsFailed;
 use crate::workspace::Workspace;
 
 /// Checks, tests, fuzzing and benchmarks of Imprint.
@@ -73,6 +74,8 @@ enum FuzzChore {
 fn main() -> ExitCode {
     match run(Arguments::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
+        // The count of tests is to be the last line.
+        Err(error) if error.is::<TestsFailed>() => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
