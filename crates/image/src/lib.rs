@@ -13,6 +13,7 @@
 //! **Limits.** Solid resources and split sets are read, not written.
 #![deny(unsafe_code)]
 
+pub mod host;
 mod outcome;
 mod source;
 mod target;

@@ -61,7 +61,11 @@ pub enum SkipReason {
         /// The data's hash.
         hash: imprint_winvalues::BlobHash,
     },
-    /// A kind of file that images do not hold (socket, pipe) .
+    /// Its data turned out to be broken, so what was written of it was removed again.
+    Incomplete,
+    /// A link leads back to a directory it is in, and links are followed.
+    Cycle,
+    /// A kind of file that images do not hold (socket, pipe).
     UnsupportedKind {
         /// The kind.
         kind: &'static str,
@@ -80,6 +84,8 @@ impl fmt::Display for SkipReason {
             Self::Name { fault } => f.write_str(fault),
             Self::NotKept { capability } => write!(f, "the target cannot keep {capability}"),
             Self::BlobMissing { hash } => write!(f, "data {hash} is in none of the files given"),
+            Self::Incomplete => f.write_str("its data is incomplete, so it was left out"),
+            Self::Cycle => f.write_str("leads back to a directory it is in"),
             Self::UnsupportedKind { kind } => write!(f, "images cannot hold a {kind}"),
         }
     }
