@@ -1,0 +1,320 @@
+//! Where the compressed chunks of a resource are.
+//!
+//! ```text
+//!  ordinary:  | entry 1 | ... | entry n-1 | chunk 0 | chunk 1 | ... |   entry i: offset of chunk i
+//!                                          ▲ offsets count from here    behind the table
+//!  solid:     | header 16 | size 0 | ... | size n-1 | chunk 0 | ... |   stored size of each chunk
+//! ```
+
+use imprint_codec::Format;
+use zerocopy::FromBytes;
+
+use crate::error::{Corruption, Expected, Fault, ReadError, Structure};
+use crate::layout::SolidHeaderDisk;
+use crate::resource::{Coding, ResourceHeader};
+
+/// Resources larger than this have 8-byte table entries.
+/// Source: "Windows Imaging File Format" paper; wimlib uses 8 bytes from exactly 2^32 up.
+const LARGEST_WITH_SHORT_ENTRIES: u64 = 0xffff_ffff;
+/// Every so many chunks of a solid resource the sum of the stored sizes before is kept.
+const SUM_STEP: u64 = 32;
+/// Bytes of [`SolidHeaderDisk`].
+pub(crate) const SOLID_HEADER: u64 = 16;
+
+/// A stored chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    /// First stored byte, from the start of the file.
+    pub offset: u64,
+    /// Stored bytes, 1 to `size`.
+    pub stored: u32,
+    /// Bytes when uncompressed.
+    pub size: u32,
+}
+
+impl Chunk {
+    /// Whether the stored bytes are the chunk itself.
+    #[must_use]
+    pub const fn is_raw(&self) -> bool {
+        self.stored == self.size
+    }
+}
+
+/// Start of a solid resource, checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SolidHeader {
+    /// Bytes of the whole resource when uncompressed.
+    pub size: u64,
+    /// How its chunks are compressed.
+    pub coding: Coding,
+}
+
+impl SolidHeader {
+    /// Checks the 16 bytes at the start of the solid resource at `offset`.
+    ///
+    /// # Errors
+    /// [`Corruption`] if the format is unknown or its chunk size illegal.
+    pub fn parse(bytes: &[u8; 16], offset: u64) -> Result<Self, Corruption> {
+        let fault = |at, fault| Corruption::new(Structure::SolidResource, offset + at, fault);
+        let disk = SolidHeaderDisk::read_from_bytes(bytes).map_err(|_size| {
+            // The array has the structure's size, which the layout asserts.
+            fault(0, Fault::Cycle)
+        })?;
+        let format = match disk.format.get() {
+            1 => Format::Xpress,
+            2 => Format::Lzx,
+            3 => Format::Lzms,
+            other => {
+                let expected = Expected::Within(1, 3);
+                let field = "compression format";
+                return Err(fault(12, Fault::Number { field, expected, actual: u64::from(other) }));
+            }
+        };
+        let coding = Coding::new(format, disk.chunk_size.get())
+            .map_err(|error| fault(8, Fault::Coding(error)))?;
+        Ok(Self { size: disk.size.get(), coding })
+    }
+}
+
+/// The chunks of one resource, checked: every chunk lies inside the resource, none is empty and none
+/// is longer than what it holds. Takes as much memory as the table has bytes.
+#[derive(Clone, Debug)]
+pub struct ChunkMap {
+    entries: Entries,
+    /// First stored byte of chunk 0.
+    data: u64,
+    /// The byte behind the last chunk.
+    end: u64,
+    size: u64,
+    chunk_size: u32,
+}
+
+#[derive(Clone, Debug)]
+enum Entries {
+    Short(Box<[u8]>),
+    Long(Box<[u8]>),
+    /// Sizes, and the sum of all sizes before every [`SUM_STEP`]th.
+    Sizes(Box<[u8]>, Vec<u64>),
+}
+
+impl ChunkMap {
+    /// Bytes of the chunk table of a resource of `size` uncompressed bytes.
+    #[must_use]
+    pub const fn table_len(size: u64, chunk_size: u32) -> u64 {
+        let chunks = chunk_count(size, chunk_size);
+        chunks.saturating_sub(1).saturating_mul(entry_width(size))
+    }
+
+    /// Bytes of the header and sizes of a solid resource of `size` uncompressed bytes.
+    #[must_use]
+    pub const fn solid_table_len(size: u64, chunk_size: u32) -> u64 {
+        chunk_count(size, chunk_size).saturating_mul(4).saturating_add(SOLID_HEADER)
+    }
+
+    /// Checks the chunk table of an ordinary compressed resource. `table` holds the first
+    /// [`Self::table_len`] bytes of the resource.
+    ///
+    /// # Errors
+    /// [`ReadError::BufferSize`] if `table` has another length, otherwise [`Corruption`] at the
+    /// faulty entry.
+    pub fn parse(header: &ResourceHeader, coding: Coding, table: &[u8]) -> Result<Self, ReadError> {
+        let table_len = Self::table_len(header.size, coding.chunk_size);
+        let (data, end) = data_range(header, table_len, table.len())?;
+        let width = entry_width(header.size);
+        let entries =
+            if width == 4 { Entries::Short(table.into()) } else { Entries::Long(table.into()) };
+        let map = Self { entries, data, end, size: header.size, chunk_size: coding.chunk_size };
+        map.check_offsets(header.offset, width)?;
+        Ok(map)
+    }
+
+    /// Checks the chunk sizes of a solid resource. `table` holds its first
+    /// [`Self::solid_table_len`] bytes.
+    ///
+    /// # Errors
+    /// [`ReadError::BufferSize`] if `table` has another length, otherwise [`Corruption`] at the
+    /// faulty entry.
+    pub fn parse_solid(
+        header: &ResourceHeader,
+        solid: &SolidHeader,
+        table: &[u8],
+    ) -> Result<Self, ReadError> {
+        let chunk_size = solid.coding.chunk_size;
+        let table_len = Self::solid_table_len(solid.size, chunk_size);
+        let (data, end) = data_range(header, table_len, table.len())?;
+        let sizes = table.get(16..).unwrap_or_default();
+        let mut map = Self {
+            entries: Entries::Sizes(sizes.into(), Vec::new()),
+            data,
+            end,
+            size: solid.size,
+            chunk_size,
+        };
+        let sums = map.sum_sizes(sizes, header.offset + SOLID_HEADER)?;
+        map.entries = Entries::Sizes(sizes.into(), sums);
+        Ok(map)
+    }
+
+    /// Number of chunks.
+    #[must_use]
+    pub const fn len(&self) -> u64 {
+        chunk_count(self.size, self.chunk_size)
+    }
+
+    /// Whether there are no chunks, because the resource is empty.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.size == 0
+    }
+
+    /// Bytes of the resource when uncompressed.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Bytes of every uncompressed chunk but the last.
+    #[must_use]
+    pub const fn chunk_size(&self) -> u32 {
+        self.chunk_size
+    }
+
+    /// The `index`th chunk, counted from 0. The uncompressed data of the resource at byte `o` is in
+    /// chunk `o / chunk_size`.
+    #[must_use]
+    pub fn chunk(&self, index: u64) -> Option<Chunk> {
+        if index >= self.len() {
+            return None;
+        }
+        let start = self.start_of(index)?;
+        let stored = match &self.entries {
+            Entries::Sizes(sizes, _) => u64::from(u32_at(sizes, index)?),
+            _ if index + 1 == self.len() => (self.end - self.data).checked_sub(start)?,
+            _ => self.start_of(index + 1)?.checked_sub(start)?,
+        };
+        let stored = u32::try_from(stored).ok()?;
+        Some(Chunk { offset: self.data + start, stored, size: self.size_of(index) })
+    }
+
+    /// All chunks in order.
+    pub fn iter(&self) -> impl Iterator<Item = Chunk> {
+        (0..self.len()).map_while(|index| self.chunk(index))
+    }
+
+    /// Uncompressed bytes of a chunk that exists.
+    fn size_of(&self, index: u64) -> u32 {
+        let before = index.saturating_mul(u64::from(self.chunk_size));
+        u32::try_from(self.size.saturating_sub(before)).unwrap_or(u32::MAX).min(self.chunk_size)
+    }
+
+    /// Offset of a chunk behind the table.
+    fn start_of(&self, index: u64) -> Option<u64> {
+        match &self.entries {
+            Entries::Sizes(sizes, sums) => {
+                let sum = *sums.get(usize::try_from(index / SUM_STEP).ok()?)?;
+                (index / SUM_STEP * SUM_STEP..index)
+                    .try_fold(sum, |sum, i| Some(sum + u64::from(u32_at(sizes, i)?)))
+            }
+            _ if index == 0 => Some(0),
+            Entries::Short(table) => u32_at(table, index - 1).map(u64::from),
+            Entries::Long(table) => u64_at(table, index - 1),
+        }
+    }
+
+    /// Checks that each offset leaves its chunk between one byte and its uncompressed size.
+    fn check_offsets(&self, table: u64, width: u64) -> Result<(), Corruption> {
+        let (count, available) = (self.len(), self.end - self.data);
+        let mut start = 0;
+        for index in 1..count {
+            let actual = self.start_of(index).unwrap_or_default();
+            // The chunks that follow take at least a byte each.
+            let most = available.saturating_sub(count - index);
+            let highest = start + u64::from(self.size_of(index - 1));
+            let expected = Expected::Within(start + 1, highest.min(most));
+            if actual <= start || actual > highest || actual > most {
+                let at = table + (index - 1) * width;
+                let fault = Fault::Code { field: "chunk offset", expected, actual };
+                return Err(Corruption::new(Structure::ChunkTable, at, fault));
+            }
+            start = actual;
+        }
+        let Some(last) = count.checked_sub(1) else { return Ok(()) };
+        let (actual, most) = (available - start, u64::from(self.size_of(last)));
+        if actual == 0 || actual > most {
+            let fault = Fault::Number {
+                field: "stored size of the last chunk",
+                expected: Expected::Within(1, most),
+                actual,
+            };
+            let at = table + last.saturating_sub(1) * width;
+            return Err(Corruption::new(Structure::ChunkTable, at, fault));
+        }
+        Ok(())
+    }
+
+    /// Checks all sizes of a solid resource and sums them up.
+    fn sum_sizes(&self, sizes: &[u8], table: u64) -> Result<Vec<u64>, Corruption> {
+        let mut sums = Vec::new();
+        let mut sum = 0_u64;
+        for index in 0..self.len() {
+            if index.is_multiple_of(SUM_STEP) {
+                sums.push(sum);
+            }
+            let actual = u64::from(u32_at(sizes, index).unwrap_or_default());
+            let room = (self.end - self.data).saturating_sub(sum);
+            let most = room.min(u64::from(self.size_of(index)));
+            if actual == 0 || actual > most {
+                let expected = Expected::Within(1, most);
+                let fault = Fault::Number { field: "stored size of a chunk", expected, actual };
+                return Err(Corruption::new(Structure::SolidResource, table + index * 4, fault));
+            }
+            sum += actual;
+        }
+        Ok(sums)
+    }
+}
+
+/// First byte behind the table and the end of the resource, if the table fits and at least one byte
+/// per chunk is left for the chunks.
+fn data_range(
+    header: &ResourceHeader,
+    table_len: u64,
+    given: usize,
+) -> Result<(u64, u64), ReadError> {
+    let actual = u64::try_from(given).unwrap_or(u64::MAX);
+    let past_end = || {
+        let fault =
+            Fault::PastEnd { field: "chunk table", limit: header.stored_size, end: table_len };
+        Corruption::new(Structure::ChunkTable, header.offset, fault)
+    };
+    let end = header.end().ok_or_else(past_end)?;
+    if table_len > header.stored_size {
+        return Err(past_end().into());
+    }
+    if actual != table_len {
+        return Err(ReadError::BufferSize { what: "chunk table", expected: table_len, actual });
+    }
+    Ok((header.offset + table_len, end))
+}
+
+/// Number of chunks of a resource; 0 if the chunk size is 0, which [`Coding::new`] refuses.
+pub(crate) const fn chunk_count(size: u64, chunk_size: u32) -> u64 {
+    match chunk_size {
+        0 => 0,
+        _ => size.div_ceil(chunk_size as u64),
+    }
+}
+
+pub(crate) const fn entry_width(size: u64) -> u64 {
+    if size > LARGEST_WITH_SHORT_ENTRIES { 8 } else { 4 }
+}
+
+fn u32_at(bytes: &[u8], index: u64) -> Option<u32> {
+    let at = usize::try_from(index).ok()?.checked_mul(4)?;
+    bytes.get(at..)?.first_chunk().map(|b| u32::from_le_bytes(*b))
+}
+
+fn u64_at(bytes: &[u8], index: u64) -> Option<u64> {
+    let at = usize::try_from(index).ok()?.checked_mul(8)?;
+    bytes.get(at..)?.first_chunk().map(|b| u64::from_le_bytes(*b))
+}

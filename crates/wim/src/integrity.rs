@@ -1,0 +1,163 @@
+//! The integrity table: SHA-1 hashes over stretches of the file.
+//!
+//! Covers the bytes from the end of the header to the end of the blob table; header and XML data are
+//! outside, so that they can change without the table.
+
+use imprint_blockio::ReadAt;
+use sha1::{Digest, Sha1};
+use zerocopy::{FromBytes, IntoBytes};
+
+use crate::error::{Corruption, Expected, Fault, ReadError, Structure};
+use crate::header::HEADER_SIZE;
+use crate::layout::IntegrityDisk;
+use crate::wim::{read_at, sized_buffer};
+
+/// Bytes of the file under one hash in tables made here; what all programs use.
+pub(crate) const DEFAULT_CHUNK: u32 = 10 << 20;
+/// Chunk sizes kept when a table is written anew. Source: wimlib.
+const KEPT_CHUNKS: std::ops::RangeInclusive<u32> = 4096..=128 << 20;
+/// Bytes read at once.
+const PIECE: u64 = 256 << 10;
+/// Bytes of [`IntegrityDisk`].
+const FIXED: u64 = 12;
+
+/// A stretch of the file whose hash is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadChunk {
+    /// Number of the hash, counted from 0.
+    pub index: u64,
+    /// First byte of the stretch, from the start of the file.
+    pub start: u64,
+    /// The byte behind it.
+    pub end: u64,
+}
+
+/// Hashes over stretches of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IntegrityTable {
+    /// Bytes of the file under one hash; the last stretch may be shorter.
+    pub chunk_size: u32,
+    /// SHA-1 of each stretch.
+    pub hashes: Vec<[u8; 20]>,
+}
+
+impl IntegrityTable {
+    /// Checks a table that covers `covered` bytes and lies at `offset` of the file.
+    ///
+    /// # Errors
+    /// [`Corruption`] at the faulty field.
+    pub fn parse(bytes: &[u8], covered: u64, offset: u64) -> Result<Self, Corruption> {
+        let actual = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let wrong = |at, field, expected, actual| {
+            let fault = Fault::Number { field, expected, actual };
+            Corruption::new(Structure::IntegrityTable, offset.saturating_add(at), fault)
+        };
+        let (disk, hashes) = IntegrityDisk::ref_from_prefix(bytes)
+            .map_err(|_short| wrong(0, "table size", Expected::AtLeast(FIXED), actual))?;
+        let (size, count) = (u64::from(disk.table_size.get()), u64::from(disk.count.get()));
+        let chunk_size = disk.chunk_size.get();
+        if size != actual {
+            return Err(wrong(0, "table size", Expected::Exactly(actual), size));
+        }
+        if count * 20 + FIXED != size {
+            let expected = Expected::Exactly((size - FIXED) / 20);
+            return Err(wrong(4, "number of hashes", expected, count));
+        }
+        if chunk_size == 0 {
+            return Err(wrong(8, "chunk size", Expected::AtLeast(1), 0));
+        }
+        let chunks = covered.div_ceil(chunk_size.into());
+        if count != chunks {
+            return Err(wrong(4, "number of hashes", Expected::Exactly(chunks), count));
+        }
+        Ok(Self { chunk_size, hashes: hashes.as_chunks::<20>().0.to_vec() })
+    }
+
+    /// Makes the table's bytes.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let count = u32::try_from(self.hashes.len()).unwrap_or(u32::MAX);
+        let disk = IntegrityDisk {
+            table_size: count.saturating_mul(20).saturating_add(12).into(),
+            count: count.into(),
+            chunk_size: self.chunk_size.into(),
+        };
+        let mut bytes = disk.as_bytes().to_vec();
+        bytes.extend_from_slice(self.hashes.as_flattened());
+        bytes
+    }
+
+    /// Hashes a file from the end of the header to `end`. Hashes of full stretches are taken over
+    /// from `old`, a table of the same file that covered the bytes up to `old_end`, none of which
+    /// may have changed.
+    ///
+    /// # Errors
+    /// [`ReadError::Io`] if the file cannot be read.
+    pub fn build<R: ReadAt>(
+        file: &R,
+        end: u64,
+        old: Option<(&Self, u64)>,
+    ) -> Result<Self, ReadError> {
+        let old = old.filter(|(table, _)| KEPT_CHUNKS.contains(&table.chunk_size));
+        let chunk_size = old.map_or(DEFAULT_CHUNK, |(table, _)| table.chunk_size);
+        let mut table = Self { chunk_size, hashes: Vec::new() };
+        for index in 0..table.chunks(end) {
+            let (start, stop) = table.stretch(index, end);
+            let known = old.and_then(|(old, old_end)| {
+                let same = stop <= old_end && stop - start == u64::from(chunk_size);
+                old.hashes.get(usize::try_from(index).ok()?).filter(|_| same)
+            });
+            let hash = match known {
+                Some(hash) => *hash,
+                None => hash_range(file, start, stop)?,
+            };
+            table.hashes.push(hash);
+        }
+        Ok(table)
+    }
+
+    /// Compares a file with the table. `progress` is told the bytes done and the bytes there are
+    /// after each stretch. Returns the first bad stretch, if any.
+    ///
+    /// # Errors
+    /// [`ReadError::Io`] if the file cannot be read.
+    pub fn verify<R: ReadAt>(
+        &self,
+        file: &R,
+        end: u64,
+        mut progress: impl FnMut(u64, u64),
+    ) -> Result<Result<(), BadChunk>, ReadError> {
+        for index in 0..self.chunks(end) {
+            let (start, stop) = self.stretch(index, end);
+            let hash = hash_range(file, start, stop)?;
+            let known = usize::try_from(index).ok().and_then(|index| self.hashes.get(index));
+            if known != Some(&hash) {
+                return Ok(Err(BadChunk { index, start, end: stop }));
+            }
+            progress(stop - HEADER_SIZE, end - HEADER_SIZE);
+        }
+        Ok(Ok(()))
+    }
+
+    fn chunks(&self, end: u64) -> u64 {
+        end.saturating_sub(HEADER_SIZE).div_ceil(u64::from(self.chunk_size.max(1)))
+    }
+
+    fn stretch(&self, index: u64, end: u64) -> (u64, u64) {
+        let start = HEADER_SIZE + index * u64::from(self.chunk_size);
+        (start, start.saturating_add(self.chunk_size.into()).min(end))
+    }
+}
+
+fn hash_range<R: ReadAt>(file: &R, start: u64, end: u64) -> Result<[u8; 20], ReadError> {
+    let mut hasher = Sha1::new();
+    let mut buffer = Vec::new();
+    let mut at = start;
+    while at < end {
+        sized_buffer(&mut buffer, "stretch", (end - at).min(PIECE))?;
+        read_at(file, Structure::Resource, at, &mut buffer)?;
+        hasher.update(&buffer);
+        at += u64::try_from(buffer.len()).unwrap_or(u64::MAX);
+    }
+    Ok(hasher.finalize().into())
+}
