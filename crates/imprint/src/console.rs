@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::cli::low::GlobalArgs;
 use crate::cli::{Dialect, Style};
+use crate::report::path::PathStyle;
 
 /// Where results and messages go.
 pub(crate) struct Console {
@@ -72,6 +73,11 @@ impl Console {
     /// Whose habits the output follows.
     pub(crate) const fn dialect(&self) -> Dialect {
         self.dialect
+    }
+
+    /// How paths in images are printed.
+    pub(crate) fn path_style(&self) -> PathStyle {
+        PathStyle::new(self.dialect, io::stdout().is_terminal())
     }
 
     /// How progress is shown.

@@ -36,7 +36,9 @@ pub(crate) enum CommandError {
     #[error("{operation} takes one image, not all")]
     OneImageOnly { operation: &'static str },
     #[error("image {image} has no file {path:?}")]
-    NoSuchPath { image: usize, path: String },
+    NoSuchPath { image: u32, path: String },
+    #[error("{wim:?} is damaged between bytes {start:#x} and {end:#x}, as its integrity table shows")]
+    Integrity { wim: PathBuf, start: u64, end: u64 },
     #[error("{pattern:?} matches no file")]
     NothingMatches { pattern: String },
     #[error("pattern {pattern:?} is not valid")]

@@ -29,9 +29,9 @@ impl Selector {
     /// Finds the images meant, counted from 1, among those named `names`.
     ///
     /// An index is tried before a name, as in wimlib; a number that is no index may be a name.
-    pub(crate) fn resolve(&self, wim: &Path, names: &[String]) -> Result<Vec<usize>, CommandError> {
+    pub(crate) fn resolve(&self, wim: &Path, names: &[String]) -> Result<Vec<u32>, CommandError> {
         match self {
-            Self::All => Ok((1..=names.len()).collect()),
+            Self::All => Ok((1..).zip(names).map(|(index, _)| index).collect()),
             Self::Only if names.len() == 1 => Ok(vec![1]),
             Self::Only => {
                 Err(CommandError::ImageNotChosen { wim: wim.into(), count: names.len() })
@@ -49,7 +49,7 @@ impl Selector {
         wim: &Path,
         names: &[String],
         operation: &'static str,
-    ) -> Result<usize, CommandError> {
+    ) -> Result<u32, CommandError> {
         match self.resolve(wim, names)?.as_slice() {
             &[index] => Ok(index),
             _ => Err(CommandError::OneImageOnly { operation }),
@@ -57,12 +57,12 @@ impl Selector {
     }
 }
 
-fn find(text: &str, names: &[String]) -> Option<usize> {
-    let index = text.parse().ok().filter(|index| (1..=names.len()).contains(index));
-    index.or_else(|| {
-        let named = |name: &String| !name.is_empty() && name == text;
-        names.iter().position(named).map(|position| position + 1)
-    })
+fn find(text: &str, names: &[String]) -> Option<u32> {
+    let number = text.parse::<u32>().ok();
+    let mut images = (1..).zip(names);
+    let by_index = number.and_then(|number| images.clone().find(|(index, _)| *index == number));
+    let by_name = || images.find(|(_, name)| !name.is_empty() && *name == text);
+    by_index.or_else(by_name).map(|(index, _)| index)
 }
 
 /// Finds an image by a selector that may also count from the end: `-1` is the last.
@@ -70,11 +70,11 @@ pub(crate) fn resolve_from_either_end(
     text: &str,
     wim: &Path,
     names: &[String],
-) -> Result<usize, CommandError> {
+) -> Result<u32, CommandError> {
     let from_end = text.strip_prefix('-').and_then(|digits| digits.parse::<usize>().ok());
-    let counted = from_end.filter(|&n| n > 0).and_then(|n| (names.len() + 1).checked_sub(n));
-    match counted.filter(|&index| index > 0) {
-        Some(index) => Ok(index),
+    let counted = from_end.and_then(|n| names.len().checked_sub(n));
+    match counted.and_then(|before| (1..).zip(names).nth(before)) {
+        Some((index, _)) => Ok(index),
         None => Selector::One(text.to_owned()).resolve_one(wim, names, "--update-of"),
     }
 }
@@ -87,7 +87,7 @@ mod tests {
         ["Home", "Pro", "", "7", "all of it"].map(str::to_owned).into()
     }
 
-    fn select(text: &str) -> Result<Vec<usize>, String> {
+    fn select(text: &str) -> Result<Vec<u32>, String> {
         let selector = Selector::new(Some(text.to_owned()));
         selector.resolve(Path::new("a.wim"), &names()).map_err(|error| error.to_string())
     }

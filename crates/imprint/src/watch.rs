@@ -16,24 +16,36 @@ use crate::signals;
 /// Often enough to look alive, seldom enough to cost nothing.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Runs `work` with counters that are shown in `style` and that a signal cancels.
+/// Runs work that writes: it is cancelled by a signal and tidies up.
 pub(crate) fn watch<T>(style: ProgressStyle, work: impl FnOnce(&Progress) -> T) -> T {
     let progress = Arc::new(Progress::new());
     // Without the handler a signal ends the program as it ends any other: no reason not to work.
     let _without = signals::cancel_on_signal(&progress);
-    let Some(mut view) = View::new(style) else { return work(&progress) };
+    show_while(style, &progress, work)
+}
+
+/// Runs work that only reads: a signal simply ends the program.
+pub(crate) fn observe<T>(style: ProgressStyle, work: impl FnOnce(&Progress) -> T) -> T {
+    show_while(style, &Progress::new(), work)
+}
+
+fn show_while<T>(
+    style: ProgressStyle,
+    progress: &Progress,
+    work: impl FnOnce(&Progress) -> T,
+) -> T {
+    let Some(mut view) = View::new(style) else { return work(progress) };
     thread::scope(|scope| {
         let (done, wait) = mpsc::channel::<()>();
-        let watched = Arc::clone(&progress);
         scope.spawn(move || {
             let began = Instant::now();
             // The sender is dropped when the work is done, or has panicked.
             while wait.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
-                view.show(began.elapsed(), &watched);
+                view.show(began.elapsed(), progress);
             }
-            view.end(began.elapsed(), &watched);
+            view.end(began.elapsed(), progress);
         });
-        let result = work(&progress);
+        let result = work(progress);
         drop(done);
         result
     })

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use imprint_codec::{Format, Level};
 
-use super::low::{CompressionArgs, IntegrityArgs, LinkArgs, MetadataArgs, PropertyArgs};
+use super::low::{CompressionArgs, IntegrityArgs, LinkArgs, MetadataArgs, PlacementArgs, PropertyArgs};
 use super::values::{ChunkSize, ImageProperty, ThreadCount};
 use crate::error::UsageError;
 
@@ -123,6 +123,27 @@ impl From<&MetadataArgs> for Metadata {
             _ => Security::Lenient,
         };
         Self { unix_data: args.unix_data, security }
+    }
+}
+
+/// How files are put into a directory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Placement {
+    pub(crate) metadata: Metadata,
+    pub(crate) no_attributes: bool,
+    pub(crate) invalid_names: bool,
+    /// `None`: one per processor.
+    pub(crate) threads: Option<usize>,
+}
+
+impl From<&PlacementArgs> for Placement {
+    fn from(args: &PlacementArgs) -> Self {
+        Self {
+            metadata: Metadata::from(&args.metadata),
+            no_attributes: args.no_attributes,
+            invalid_names: args.include_invalid_names,
+            threads: threads(args.threads),
+        }
     }
 }
 

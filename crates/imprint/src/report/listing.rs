@@ -5,7 +5,7 @@ use imprint_wim::{BlobSet, TreeDetails};
 use imprint_winvalues::tree::{
     Content, ExtendedAttribute, File, FileId, NameId, Stream, StreamKind, Tree, UnixData,
 };
-use imprint_winvalues::{Attributes, BlobHash, FileTime, WinName};
+use imprint_winvalues::{Attributes, BlobHash, FileTime};
 use serde::{Serialize, Serializer};
 
 use super::blob::BlobFacts;
@@ -169,7 +169,7 @@ impl From<&ExtendedAttribute> for ExtendedAttributeFacts {
         Self {
             name: String::from_utf8_lossy(&attribute.name).into_owned(),
             flags: attribute.flags,
-            size: attribute.value.len(),
+            size: <[u8]>::len(&attribute.value),
         }
     }
 }

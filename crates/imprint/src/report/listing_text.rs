@@ -32,7 +32,8 @@ impl<R: ReadAt> Listed<'_, R> {
         write!(out, "{RULE}\nFull Path           = \"")?;
         style.write(out, &self.tree.path_of(id))?;
         writeln!(out, "\"")?;
-        let short_name = details.short_name.clone().unwrap_or_default();
+        let short_name = details.short_name.clone().unwrap_or_default().into_bytes();
+        let short_name = String::from_utf8_lossy(&style.shown(short_name)).into_owned();
         write_facts(out, 20, &[
             ("Short Name", format!("= \"{short_name}\"")),
             ("Attributes", format!("= {:#010x}", details.attributes.bits())),
