@@ -26,6 +26,7 @@ mod compressor;
 mod decompressor;
 mod error;
 mod format;
+mod huffman;
 pub mod lzms;
 pub mod lzx;
 pub mod xpress;

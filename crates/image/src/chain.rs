@@ -29,11 +29,18 @@ struct State {
     /// `None` while a thread is hashing.
     hasher: Option<Sha1>,
     pieces: BTreeMap<u64, Arc<Vec<u8>>>,
+    /// Lengths of pieces that will not come.
+    skipped: BTreeMap<u64, u64>,
 }
 
 impl Default for State {
     fn default() -> Self {
-        Self { next: 0, hasher: Some(Sha1::new()), pieces: BTreeMap::new() }
+        Self {
+            next: 0,
+            hasher: Some(Sha1::new()),
+            pieces: BTreeMap::new(),
+            skipped: BTreeMap::new(),
+        }
     }
 }
 
@@ -51,15 +58,29 @@ impl HashChain {
         drop(self.advance(state));
     }
 
+    /// Tells that `len` bytes at `offset` will not come: the hash is worthless from now on, but nobody
+    /// waits for these bytes.
+    pub(crate) fn skip(&self, offset: u64, len: u64) {
+        let mut state = self.lock();
+        state.skipped.insert(offset, len);
+        drop(self.advance(state));
+    }
+
     /// Hashes what is next in line, unless another thread is at it.
     fn advance<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         loop {
             let next = state.next;
+            if state.hasher.is_some()
+                && let Some(len) = state.skipped.remove(&next)
+            {
+                state.next += len;
+                self.advanced.notify_all();
+                continue;
+            }
             if state.hasher.is_none() || !state.pieces.contains_key(&next) {
                 return state;
             }
-            let (Some(mut hasher), Some(piece)) =
-                (state.hasher.take(), state.pieces.remove(&next))
+            let (Some(mut hasher), Some(piece)) = (state.hasher.take(), state.pieces.remove(&next))
             else {
                 return state;
             };
@@ -103,7 +124,8 @@ mod tests {
             for lane in 0..3_usize {
                 let (chain, data) = (&chain, &data);
                 scope.spawn(move || {
-                    for (number, piece) in data.chunks(1000).enumerate().filter(|(n, _)| n % 3 == lane)
+                    for (number, piece) in
+                        data.chunks(1000).enumerate().filter(|(n, _)| n % 3 == lane)
                     {
                         let offset = number as u64 * 1000;
                         chain.wait(offset.saturating_sub(5000));

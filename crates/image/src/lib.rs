@@ -8,15 +8,41 @@
 //!
 //! **Contract.** What a target cannot keep and what could not be read is data in the [`Outcome`],
 //! never a log line. Results do not depend on the number of threads. Memory is bounded by the tree
-//! plus a fixed budget of bytes in flight ([`Threads`] gives both).
+//! plus a fixed budget of bytes in flight (the threads' codecs).
 //!
 //! **Limits.** Solid resources and split sets are read, not written.
 #![deny(unsafe_code)]
 
+mod apply;
+mod blobs;
+mod buffers;
+mod capture;
+mod chain;
+mod encode;
+mod export;
+mod files;
 mod outcome;
+mod pending;
+mod pipeline;
 mod source;
 mod target;
+mod verify;
 
+pub use apply::{Applied, ApplyError, apply};
+pub use capture::{
+    CaptureError, CaptureRequest, Captured, StoreOptions, Stored, capture, reuse_unchanged, store,
+};
+pub use export::{ExportError, ExportImage, ExportOptions, Exported, export};
+pub use files::{
+    Entropy, FileError, NewWim, Rebuild, append_to, default_threads, open_wim, rebuild,
+};
 pub use outcome::{Outcome, SkipReason, Skipped};
+pub use pending::PendingFile;
 pub use source::{ScanOptions, Scanned, Source, SourceError, StreamReader};
 pub use target::{BlobUse, Capabilities, Capability, Target, TargetError};
+pub use verify::{VerifyFault, VerifyReport, verify};
+
+#[cfg(test)]
+mod engine_tests;
+#[cfg(test)]
+mod memory;

@@ -61,11 +61,30 @@ pub enum SkipReason {
         /// The data's hash.
         hash: imprint_winvalues::BlobHash,
     },
-    /// A kind of file that images do not hold (socket, pipe) .
+    /// Its data is in the WIM, but damaged.
+    Damaged {
+        /// The data's hash.
+        hash: imprint_winvalues::BlobHash,
+        /// What is wrong with it.
+        fault: String,
+    },
+    /// A kind of file that images do not hold (socket, pipe).
     UnsupportedKind {
         /// The kind.
         kind: &'static str,
     },
+}
+
+/// Writes an error and its causes, joined by `: `.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
 }
 
 impl fmt::Display for SkipReason {
@@ -80,6 +99,7 @@ impl fmt::Display for SkipReason {
             Self::Name { fault } => f.write_str(fault),
             Self::NotKept { capability } => write!(f, "the target cannot keep {capability}"),
             Self::BlobMissing { hash } => write!(f, "data {hash} is in none of the files given"),
+            Self::Damaged { hash, fault } => write!(f, "data {hash} is damaged: {fault}"),
             Self::UnsupportedKind { kind } => write!(f, "images cannot hold a {kind}"),
         }
     }

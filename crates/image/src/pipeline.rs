@@ -296,7 +296,12 @@ mod tests {
         }
     }
 
-    fn run_squares(threads: usize, budget: usize, end: u64, collect: &mut Collect) -> Result<(), u64> {
+    fn run_squares(
+        threads: usize,
+        budget: usize,
+        end: u64,
+        collect: &mut Collect,
+    ) -> Result<(), u64> {
         let jobs = (0..end).map(|job| Weighed { job, bytes: 10 });
         run(&Squares, collect, jobs, NonZeroUsize::new(threads).unwrap(), budget)
     }

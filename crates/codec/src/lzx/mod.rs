@@ -1,1 +1,4 @@
 //! LZX in the WIM variant.
+
+pub(crate) mod e8;
+pub(crate) mod layout;

@@ -1,1 +1,3 @@
 //! XPRESS-Huffman, \[MS-XCA\] section 2.1.
+
+pub(crate) mod layout;

@@ -110,6 +110,12 @@ impl Default for File {
 }
 
 impl File {
+    /// Makes an empty file or directory with these attributes and one name.
+    #[must_use]
+    pub fn new(attributes: Attributes) -> Self {
+        Self { attributes, ..Self::default() }
+    }
+
     /// Whether this is a directory (a directory reparse point is one too).
     #[must_use]
     pub const fn is_directory(&self) -> bool {

@@ -1,0 +1,2 @@
+//! Canonical Huffman codes, shared by the formats.
+pub(crate) mod build;
