@@ -111,6 +111,22 @@ impl ChunkMap {
         chunk_count(size, chunk_size).saturating_mul(4).saturating_add(SOLID_HEADER)
     }
 
+    /// Makes the chunk table of an ordinary compressed resource of `size` uncompressed bytes from the
+    /// stored sizes of its chunks in order.
+    #[must_use]
+    pub fn encode_table(size: u64, stored: impl IntoIterator<Item = u32>) -> Vec<u8> {
+        let mut table = Vec::new();
+        let mut stored = stored.into_iter().peekable();
+        let mut offset = 0;
+        while let Some(bytes) = stored.next() {
+            offset += u64::from(bytes);
+            if stored.peek().is_some() {
+                push_entry(&mut table, size, offset);
+            }
+        }
+        table
+    }
+
     /// Checks the chunk table of an ordinary compressed resource. `table` holds the first
     /// [`Self::table_len`] bytes of the resource.
     ///
@@ -307,6 +323,13 @@ pub(crate) const fn chunk_count(size: u64, chunk_size: u32) -> u64 {
 
 pub(crate) const fn entry_width(size: u64) -> u64 {
     if size > LARGEST_WITH_SHORT_ENTRIES { 8 } else { 4 }
+}
+
+/// Appends the offset of a chunk, in the width a resource of `size` bytes has.
+pub(crate) fn push_entry(table: &mut Vec<u8>, size: u64, offset: u64) {
+    let bytes = offset.to_le_bytes();
+    let width = if entry_width(size) == 4 { 4 } else { 8 };
+    table.extend_from_slice(bytes.get(..width).unwrap_or(&bytes));
 }
 
 fn u32_at(bytes: &[u8], index: u64) -> Option<u32> {

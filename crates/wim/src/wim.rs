@@ -135,6 +135,10 @@ impl<R: ReadAt> Wim<R> {
         self.file
     }
 
+    pub(crate) fn into_parts(self) -> (R, Header, BlobTable, WimInfo) {
+        (self.file, self.header, self.blobs, self.info)
+    }
+
     /// Number of images.
     #[must_use]
     pub const fn image_count(&self) -> u32 {

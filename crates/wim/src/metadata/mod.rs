@@ -6,13 +6,19 @@
 //! ```
 //! An entry is a *name*; hard links are entries with the same group number.
 
+mod entry;
+mod items;
 mod read;
+mod security;
+mod streams;
 mod warning;
 mod write;
 
 use std::collections::BTreeMap;
 
 use imprint_winvalues::tree::{FileId, Tree};
+
+use crate::error::{Expected, Fault};
 
 pub use read::read;
 pub use warning::TreeWarning;
@@ -38,4 +44,31 @@ pub struct TreeDetails {
     pub unknown_54: BTreeMap<FileId, u32>,
     /// Flags of reparse points besides the known one, where there are any.
     pub reparse_flags: BTreeMap<FileId, u16>,
+    /// Tagged items as they were, where they would be written differently. Used only as long as
+    /// they say what the tree says.
+    pub tails: BTreeMap<FileId, Box<[u8]>>,
+}
+
+/// Rounds up to 8. The caller has made sure that there is room.
+const fn align(length: u64) -> u64 {
+    length.next_multiple_of(8)
+}
+
+/// Lossless: a slice is never longer than `u64::MAX`.
+fn to_u64(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+/// For slicing: what does not fit lies outside of every slice.
+fn to_usize(length: u64) -> usize {
+    usize::try_from(length).unwrap_or(usize::MAX)
+}
+
+const fn number(field: &'static str, expected: Expected, actual: u64) -> Fault {
+    Fault::Number { field, expected, actual }
+}
+
+/// Pads with zeros to a multiple of 8.
+fn pad(out: &mut Vec<u8>) {
+    out.resize(out.len().next_multiple_of(8), 0);
 }

@@ -1,16 +1,33 @@
 //! Writing: new files, and changes in place that never overwrite what the old header refers to.
+//!
+//! ```text
+//!  before:   header | resources | blob table | XML | integrity
+//!  during:   header | resources | blob table | XML | integrity | new resources ...
+//!  after:    HEADER | resources |  (unused)                    | new resources | blob table | XML | ...
+//! ```
+//! The header is written last, in one write, after everything else is durable: a file whose writer is
+//! stopped at any byte is the old file with garbage behind its end, which the next writer reuses.
 
-use imprint_blockio::{ReadAt, Resize};
-use imprint_winvalues::tree::Tree;
+mod blobs;
+mod finish;
+mod images;
+mod resource;
+mod sink;
+mod table;
+
+use std::collections::{HashMap, HashSet};
+
+use imprint_blockio::Resize;
 use imprint_winvalues::{BlobHash, Guid};
 
-use crate::blob_table::Blob;
-use crate::error::WriteError;
-use crate::header::Header;
-use crate::metadata::TreeDetails;
+use crate::blob_table::{Blob, BlobTable, Location, MetadataEntry};
+use crate::error::{Refusal, Structure, WriteError};
+use crate::header::{HEADER_SIZE, Header, HeaderFlags, new_header};
 use crate::resource::Coding;
-use crate::wim::Wim;
-use crate::xml::{ImageInfo, WimInfo};
+use crate::wim::{Limits, Wim};
+use crate::xml::WimInfo;
+use resource::OpenResource;
+use sink::{Sink, write_at};
 
 /// How a new file is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,10 +82,33 @@ pub enum Copied {
 /// Writes a WIM file.
 #[derive(Debug)]
 pub struct WimWriter<F> {
-    file: F,
+    sink: Sink<F>,
+    /// First byte that may be written.
+    first: u64,
+    /// The header as it was, or as a new file's starts out.
     header: Header,
+    is_new: bool,
     coding: Option<Coding>,
+    limits: Limits,
     info: WimInfo,
+    boot_index: u32,
+    /// Metadata of all images.
+    images: Vec<MetadataEntry>,
+    /// Whether images were added.
+    changed: bool,
+    /// Whether images were taken away, so that references must be counted anew.
+    recount: bool,
+    /// The blob table as it was.
+    old: BlobTable,
+    /// Sizes of its blobs, sorted.
+    old_sizes: Vec<u64>,
+    added: HashMap<BlobHash, Blob>,
+    /// Hashes of added blobs in the order of their bytes.
+    added_order: Vec<BlobHash>,
+    added_sizes: HashSet<u64>,
+    /// References by added images.
+    references: HashMap<BlobHash, u32>,
+    open: Option<OpenResource>,
 }
 
 impl<F: Resize> WimWriter<F> {
@@ -78,8 +118,15 @@ impl<F: Resize> WimWriter<F> {
     /// # Errors
     /// [`WriteError`] if the coding is not legal or the file cannot be written.
     pub fn create(file: F, options: CreateOptions) -> Result<Self, WriteError> {
-        let header = crate::header::new_header(options.coding, options.guid, options.rp_fix);
-        Ok(Self { file, header, coding: options.coding, info: WimInfo::new() })
+        if let Some(Coding { format, chunk_size }) = options.coding {
+            Coding::new(format, chunk_size)?;
+        }
+        let header = new_header(options.coding, options.guid, options.rp_fix);
+        let mut unfinished = header.clone();
+        unfinished.flags |= HeaderFlags::WRITE_IN_PROGRESS;
+        write_at(&file, Structure::Header, 0, &unfinished.to_bytes())?;
+        let (old, info) = (BlobTable::default(), WimInfo::new());
+        Ok(Self::new(file, HEADER_SIZE, header, options.coding, old, info))
     }
 
     /// Starts to change a file in place. No byte its header refers to is overwritten, so the file
@@ -88,8 +135,49 @@ impl<F: Resize> WimWriter<F> {
     /// # Errors
     /// [`WriteError::Refused`] if the file is not to be changed in place.
     pub fn append(wim: Wim<F>) -> Result<Self, WriteError> {
-        let (header, coding, info) = (wim.header().clone(), wim.coding(), wim.info().clone());
-        Ok(Self { file: wim.into_file(), header, coding, info })
+        let first = end_of_tables(wim.header());
+        check_append(&wim, first).map_err(WriteError::Refused)?;
+        let (coding, limits) = (wim.coding(), wim.limits());
+        let (file, header, blobs, info) = wim.into_parts();
+        let mut writer = Self::new(file, first, header, coding, blobs, info);
+        writer.is_new = false;
+        writer.limits = limits;
+        writer.boot_index = writer.header.boot_index;
+        writer.images = writer.old.all_metadata().to_vec();
+        writer.old_sizes = writer.old.iter().map(|blob| blob.size).collect();
+        writer.old_sizes.sort_unstable();
+        writer.old_sizes.dedup();
+        Ok(writer)
+    }
+
+    fn new(
+        file: F,
+        first: u64,
+        header: Header,
+        coding: Option<Coding>,
+        old: BlobTable,
+        info: WimInfo,
+    ) -> Self {
+        Self {
+            sink: Sink::new(file, first),
+            first,
+            header,
+            is_new: true,
+            coding,
+            limits: Limits::default(),
+            info,
+            boot_index: 0,
+            images: Vec::new(),
+            changed: false,
+            recount: false,
+            old,
+            old_sizes: Vec::new(),
+            added: HashMap::new(),
+            added_order: Vec::new(),
+            added_sizes: HashSet::new(),
+            references: HashMap::new(),
+            open: None,
+        }
     }
 
     /// How resources are compressed; `None` for no compression.
@@ -110,175 +198,10 @@ impl<F: Resize> WimWriter<F> {
         self.info.image_count()
     }
 
-    /// Whether the file holds a blob.
+    /// Bytes of the file up to now, without the tables to come.
     #[must_use]
-    pub fn has_blob(&self, hash: &BlobHash) -> bool {
-        self.blob_size(hash).is_some()
-    }
-
-    /// Bytes of a blob the file holds.
-    #[must_use]
-    pub fn blob_size(&self, hash: &BlobHash) -> Option<u64> {
-        let _ = hash;
-        None
-    }
-
-    /// Whether the file holds any blob of this size: if not, a file of this size must be new and
-    /// need not be hashed before it is written.
-    #[must_use]
-    pub fn knows_size(&self, size: u64) -> bool {
-        let _ = size;
-        false
-    }
-
-    /// Writes a blob whose stored form is complete in memory, as `stored` pieces one after another.
-    /// `compressed` says that they are a chunk table and chunks of this file's coding; otherwise they
-    /// are the bytes themselves. A blob the file already holds is passed over.
-    ///
-    /// # Errors
-    /// [`WriteError`] if the sizes do not fit each other or the file cannot be written.
-    pub fn write_stored(
-        &mut self,
-        hash: BlobHash,
-        size: u64,
-        compressed: bool,
-        stored: &[&[u8]],
-    ) -> Result<(), WriteError> {
-        let _ = (hash, size, compressed, stored);
-        Ok(())
-    }
-
-    /// Starts a blob of `size` bytes, to be given chunk by chunk in this file's coding; in a file
-    /// without compression as [`Self::begin_raw_blob`].
-    ///
-    /// # Errors
-    /// [`WriteError`] if a blob is already being written or the file cannot be written.
-    pub fn begin_blob(&mut self, size: u64) -> Result<(), WriteError> {
-        let _ = size;
-        Ok(())
-    }
-
-    /// Starts a blob of `size` bytes, to be given uncompressed in pieces of any length.
-    ///
-    /// # Errors
-    /// [`WriteError`] if a blob is already being written or the file cannot be written.
-    pub fn begin_raw_blob(&mut self, size: u64) -> Result<(), WriteError> {
-        let _ = size;
-        Ok(())
-    }
-
-    /// Gives the next chunk: compressed, or as it is if compression would not make it smaller.
-    ///
-    /// # Errors
-    /// [`WriteError`] if no blob is being written, the chunk is empty or too long, or the file cannot
-    /// be written.
-    pub fn push_chunk(&mut self, stored: &[u8]) -> Result<(), WriteError> {
-        let _ = stored;
-        Ok(())
-    }
-
-    /// Ends the blob and names it. If the file already holds it, or if it did not get smaller, it is
-    /// taken back.
-    ///
-    /// # Errors
-    /// [`WriteError`] if chunks are missing or the file cannot be written; the blob is then taken
-    /// back.
-    pub fn end_blob(&mut self, hash: BlobHash) -> Result<BlobEnd, WriteError> {
-        let _ = hash;
-        Ok(BlobEnd::Written)
-    }
-
-    /// Takes back the blob being written, if any.
-    pub fn abort_blob(&mut self) {}
-
-    /// Copies a blob of another file as it is stored there, without decompressing it, if both files
-    /// have the same coding. A blob the file already holds is passed over.
-    ///
-    /// # Errors
-    /// [`WriteError`] if it cannot be read or written.
-    pub fn copy_blob<R: ReadAt>(
-        &mut self,
-        source: &Wim<R>,
-        blob: &Blob,
-    ) -> Result<Copied, WriteError> {
-        let _ = (source, blob);
-        Ok(Copied::NeedsRecoding)
-    }
-
-    /// Adds an image of a tree whose streams are all blobs or empty, and returns its index. The
-    /// counts in `info` are computed from the tree. Blobs the file does not hold are allowed (deltas).
-    ///
-    /// # Errors
-    /// [`WriteError`] if the tree cannot become metadata, the name is used, there are too many images
-    /// or the file cannot be written.
-    pub fn add_image(&mut self, tree: &Tree, info: ImageInfo) -> Result<u32, WriteError> {
-        self.add_image_with(tree, &TreeDetails::default(), info)
-    }
-
-    /// Adds an image with details of the tree it was read from.
-    ///
-    /// # Errors
-    /// As [`Self::add_image`].
-    pub fn add_image_with(
-        &mut self,
-        tree: &Tree,
-        details: &TreeDetails,
-        info: ImageInfo,
-    ) -> Result<u32, WriteError> {
-        let _unused = (tree, details, info);
-        Ok(1)
-    }
-
-    /// Replaces the tree of an image, counted from 1; counts and `LASTMODIFICATIONTIME` in `info` as
-    /// for [`Self::add_image`].
-    ///
-    /// # Errors
-    /// As [`Self::add_image`].
-    pub fn replace_image(
-        &mut self,
-        index: u32,
-        tree: &Tree,
-        details: &TreeDetails,
-        info: ImageInfo,
-    ) -> Result<(), WriteError> {
-        let _unused = (index, tree, details, info);
-        Ok(())
-    }
-
-    /// Copies an image's metadata from another file byte for byte, and what its XML data says of it
-    /// with all elements, under another name. Returns its index. Blobs are not copied.
-    ///
-    /// # Errors
-    /// [`WriteError`] if the metadata cannot be read or written, or the name is used.
-    pub fn copy_image<R: ReadAt>(
-        &mut self,
-        source: &Wim<R>,
-        index: u32,
-        name: Option<&str>,
-        description: Option<&str>,
-    ) -> Result<u32, WriteError> {
-        let _ = (source, index, name, description);
-        Ok(1)
-    }
-
-    /// Removes an image, counted from 1; later ones move up. Blobs that no image refers to any more
-    /// leave the table; their bytes stay in the file until it is written anew. A boot index that
-    /// names the image becomes 0.
-    ///
-    /// # Errors
-    /// [`WriteError`] if there is no such image.
-    pub fn remove_image(&mut self, index: u32) -> Result<(), WriteError> {
-        let _ = index;
-        Ok(())
-    }
-
-    /// Sets the image to boot, counted from 1; 0 for none.
-    ///
-    /// # Errors
-    /// [`WriteError`] if there is no such image.
-    pub fn set_boot_index(&mut self, index: u32) -> Result<(), WriteError> {
-        let _ = index;
-        Ok(())
+    pub fn position(&self) -> u64 {
+        self.sink.position()
     }
 
     /// The XML data.
@@ -292,14 +215,46 @@ impl<F: Resize> WimWriter<F> {
         &mut self.info
     }
 
-    /// Writes blob table, XML data and integrity table behind everything else, makes them durable,
-    /// and only then the header, in one write. Gives the file back.
-    ///
-    /// # Errors
-    /// [`WriteError`] if a blob is unfinished or the file cannot be written; a file that was changed
-    /// in place then still has its old header.
-    pub fn finish(self, options: FinishOptions) -> Result<F, WriteError> {
-        let _ = options;
-        Ok(self.file)
+    /// Sets whether the file is marked as read-only.
+    pub fn set_read_only(&mut self, read_only: bool) {
+        self.header.flags.set(HeaderFlags::READ_ONLY, read_only);
+    }
+
+    /// Sets whether targets of absolute links are said to be relative to the captured root.
+    pub fn set_rp_fix(&mut self, rp_fix: bool) {
+        self.header.flags.set(HeaderFlags::RP_FIX, rp_fix);
+    }
+}
+
+/// The byte behind the last table.
+fn end_of_tables(header: &Header) -> u64 {
+    [header.blob_table, header.xml, header.integrity]
+        .iter()
+        .filter_map(crate::resource::ResourceHeader::end)
+        .fold(HEADER_SIZE, u64::max)
+}
+
+/// Says why a file must not be changed in place, if so.
+fn check_append<F: Resize>(wim: &Wim<F>, limit: u64) -> Result<(), Refusal> {
+    let header = wim.header();
+    if header.flags.contains(HeaderFlags::READ_ONLY) {
+        return Err(Refusal::ReadOnly);
+    }
+    if header.is_split() || header.flags.contains(HeaderFlags::SPANNED) {
+        return Err(Refusal::Split { part: header.part_number, total: header.total_parts });
+    }
+    if header.flags.contains(HeaderFlags::WRITE_IN_PROGRESS) {
+        return Err(Refusal::WriteInProgress);
+    }
+    let blobs = wim.blobs().iter().filter_map(|blob| match blob.location {
+        Location::Resource(header) => Some(header),
+        Location::Solid { .. } => None,
+    });
+    let solid = wim.blobs().solid_resources().iter().map(|solid| solid.header);
+    let metadata = wim.blobs().all_metadata().iter().map(|entry| entry.header);
+    let ends = blobs.chain(solid).chain(metadata).filter_map(|header| header.end());
+    match ends.max() {
+        Some(end) if end > limit => Err(Refusal::ResourceBehindTables { end, limit }),
+        _ => Ok(()),
     }
 }
