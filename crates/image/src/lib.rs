@@ -21,6 +21,7 @@ mod chain;
 mod encode;
 mod export;
 mod files;
+pub mod host;
 mod outcome;
 mod pending;
 mod pipeline;
