@@ -28,10 +28,10 @@ pub(crate) struct Cli {
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct GlobalArgs {
     /// Show no progress and no summary; warnings and errors are still shown
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Options of every verb")]
     pub(crate) quiet: bool,
     /// Print the result as one JSON document on standard output
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Options of every verb")]
     pub(crate) json: bool,
 }
 
@@ -214,7 +214,7 @@ pub(crate) struct ApplyArgs {
     #[arg(value_name = "WIMFILE")]
     pub(crate) wim: PathBuf,
     /// Image (index, name or all; may be left out if there is only one) and target directory
-    #[arg(value_name = "[IMAGE] TARGET", num_args = 1..=2, required = true)]
+    #[arg(value_names = ["IMAGE", "TARGET"], num_args = 1..=2, required = true)]
     pub(crate) image_and_target: Vec<OsString>,
     /// Check the file against its integrity table first
     #[arg(long)]
