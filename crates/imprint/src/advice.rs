@@ -44,7 +44,16 @@ fn on_command(error: &CommandError) -> Option<String> {
         CommandError::Integrity { .. } => {
             Some("`imprint verify` lists what is damaged; a copy may be whole".to_owned())
         }
-        CommandError::Pattern { .. } => None,
+        CommandError::OtherCompression { .. } => Some(
+            "leave --compress and --chunk-size out, or export all images into a new file".to_owned(),
+        ),
+        CommandError::NoData { .. } => Some("extract it into a directory instead".to_owned()),
+        CommandError::Hash { .. } => Some("the file is damaged; a copy may be whole".to_owned()),
+        CommandError::Missing { .. } => Some("name more files with --ref".to_owned()),
+        CommandError::NothingFound { .. } => {
+            Some("`imprint dir` lists the files; --nullglob goes on without".to_owned())
+        }
+        CommandError::Pattern { .. } | CommandError::NoFiles => None,
     }
 }
 

@@ -1,7 +1,6 @@
 //! What groups of options mean together. Each verb's own meaning stands beside what it does, in
 //! [`crate::commands`].
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use imprint_codec::{Format, Level};
@@ -208,17 +207,4 @@ pub(crate) fn wim_path(path: PathBuf, stream: &'static str) -> Result<PathBuf, U
         return Err(UsageError::StandardStream { stream });
     }
     Ok(path)
-}
-
-/// Splits `[IMAGE] TARGET`.
-pub(crate) fn image_and_target(
-    words: Vec<OsString>,
-) -> Result<(Option<String>, PathBuf), UsageError> {
-    let mut words = words.into_iter();
-    let needs = UsageError::Needs { option: "apply", needs: "a target" };
-    let first = words.next().ok_or(needs)?;
-    match words.next() {
-        None => Ok((None, first.into())),
-        Some(target) => Ok((Some(first.to_string_lossy().into_owned()), target.into())),
-    }
 }

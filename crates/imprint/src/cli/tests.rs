@@ -108,22 +108,17 @@ fn names_and_values_may_be_empty_or_begin_with_a_dash() {
 #[test]
 fn apply_may_leave_the_image_out() {
     let words = |line| match verb(line) {
-        Verb::Apply(args) => (args.wim, args.image_and_target, args.references.references),
+        Verb::Apply(args) => (args.wim, args.image_or_target, args.target),
         other => panic!("{other:?}"),
     };
-    let apply = |wim: &str, rest: &[&str], references: &[&str]| {
-        let rest = rest.iter().map(OsString::from).collect::<Vec<_>>();
-        let references = references.iter().map(|&r| r.to_owned()).collect::<Vec<_>>();
-        (PathBuf::from(wim), rest, references)
+    let apply = |wim: &str, image_or_target: &str, target: Option<&str>| {
+        (PathBuf::from(wim), OsString::from(image_or_target), target.map(PathBuf::from))
     };
-    assert_eq!(words("apply a.wim dir"), apply("a.wim", &["dir"], &[]));
-    assert_eq!(words("apply a.wim 2 dir"), apply("a.wim", &["2", "dir"], &[]));
-    let line = "apply --ref=a*.swm a.swm --ref b.wim 2 dir";
-    assert_eq!(words(line), apply("a.swm", &["2", "dir"], &["a*.swm", "b.wim"]));
-    assert_eq!(
-        refusal("apply a.wim 1 dir more"),
-        "error: unexpected value 'more' for '<[IMAGE] TARGET>...' found; no more were expected"
-    );
+    assert_eq!(words("apply a.wim dir"), apply("a.wim", "dir", None));
+    assert_eq!(words("apply a.wim 2 dir"), apply("a.wim", "2", Some("dir")));
+    let Verb::Apply(args) = verb("apply --ref=a*.swm a.swm --ref b.wim 2 dir") else { panic!() };
+    assert_eq!(args.references.references, ["a*.swm", "b.wim"]);
+    assert_eq!(refusal("apply a.wim 1 dir more"), "error: unexpected argument 'more' found");
 }
 
 #[test]

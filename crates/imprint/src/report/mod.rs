@@ -6,6 +6,7 @@ pub(crate) mod header;
 pub(crate) mod image;
 pub(crate) mod listing;
 mod listing_text;
+pub(crate) mod lost;
 pub(crate) mod metadata;
 pub(crate) mod path;
 pub(crate) mod skipped;
@@ -24,7 +25,7 @@ fn as_text<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok,
 }
 
 /// Serializes a value that may be absent as the text it prints as.
-fn as_optional_text<T: Display, S: Serializer>(
+pub(crate) fn as_optional_text<T: Display, S: Serializer>(
     value: &Option<T>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
