@@ -1,4 +1,5 @@
 //! LZX in the WIM variant.
 
+pub(crate) mod decompress;
 pub(crate) mod e8;
 pub(crate) mod layout;
