@@ -45,7 +45,8 @@ fn on_command(error: &CommandError) -> Option<String> {
             Some("`imprint verify` lists what is damaged; a copy may be whole".to_owned())
         }
         CommandError::OtherCompression { .. } => Some(
-            "leave --compress and --chunk-size out, or export all images into a new file".to_owned(),
+            "leave --compress and --chunk-size out, or export all images into a new file"
+                .to_owned(),
         ),
         CommandError::NoData { .. } => Some("extract it into a directory instead".to_owned()),
         CommandError::Hash { .. } => Some("the file is damaged; a copy may be whole".to_owned()),
@@ -70,26 +71,30 @@ fn on_open(error: &imprint_wim::OpenError) -> Option<String> {
 fn on_write(error: &imprint_wim::WriteError) -> Option<String> {
     use imprint_wim::{Refusal, WriteError};
     let WriteError::Refused(refusal) = error else { return None };
-    Some(match refusal {
-        Refusal::ReadOnly => "export its images into a new file",
-        Refusal::Split { .. } => "export its images into a new file with --ref",
-        Refusal::WriteInProgress | Refusal::ResourceBehindTables { .. } => {
-            "`imprint optimize` writes it anew"
+    Some(
+        match refusal {
+            Refusal::ReadOnly => "export its images into a new file",
+            Refusal::Split { .. } => "export its images into a new file with --ref",
+            Refusal::WriteInProgress | Refusal::ResourceBehindTables { .. } => {
+                "`imprint optimize` writes it anew"
+            }
+            _ => return None,
         }
-        _ => return None,
-    }
-    .to_owned())
+        .to_owned(),
+    )
 }
 
 fn on_io(error: &std::io::Error) -> Option<String> {
-    Some(match error.kind() {
-        ErrorKind::PermissionDenied => "try again as root, or as the owner of the files",
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "free some space and try again",
-        ErrorKind::ReadOnlyFilesystem => "choose a place that can be written to",
-        ErrorKind::NotFound => "check the path",
-        _ => return None,
-    }
-    .to_owned())
+    Some(
+        match error.kind() {
+            ErrorKind::PermissionDenied => "try again as root, or as the owner of the files",
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "free some space and try again",
+            ErrorKind::ReadOnlyFilesystem => "choose a place that can be written to",
+            ErrorKind::NotFound => "check the path",
+            _ => return None,
+        }
+        .to_owned(),
+    )
 }
 
 fn cancelled() -> String {

@@ -7,8 +7,7 @@ use imprint_blockio::{Resize, WriteAt};
 use imprint_codec::Format;
 use imprint_image::host::HostSource;
 use imprint_image::{
-    CaptureRequest, Captured, NewWim, Outcome, ScanOptions, StoreOptions, capture,
-    open_wim,
+    CaptureRequest, Captured, NewWim, Outcome, ScanOptions, StoreOptions, capture, open_wim,
 };
 use imprint_progress::Progress;
 use imprint_wim::{Coding, ImageInfo, WimWriter};

@@ -51,8 +51,16 @@ pub(super) fn run(job: &Job, console: &mut Console) -> anyhow::Result<Status> {
     faults.extend(found.iter().map(FaultFacts::from));
     let sound = faults.is_empty();
     let path = job.wim.to_string_lossy().into_owned();
-    let document =
-        Document { path, sound, integrity_table: integrity, images, blobs, bytes, faults, warnings };
+    let document = Document {
+        path,
+        sound,
+        integrity_table: integrity,
+        images,
+        blobs,
+        bytes,
+        faults,
+        warnings,
+    };
     if console.json() {
         console.print_json(&document)?;
     } else {
@@ -147,8 +155,10 @@ impl Document {
             (false, count) => format!("damaged in {count} places"),
         };
         let (blobs, bytes) = (Count(self.blobs), Bytes(self.bytes));
-        let images = if self.images == 1 { "1 image".to_owned() } else { format!("{} images", self.images) };
-        console.summary(&format_args!("{} is {found}: {images}, {blobs} blobs, {bytes}", self.path))?;
+        let images =
+            if self.images == 1 { "1 image".to_owned() } else { format!("{} images", self.images) };
+        console
+            .summary(&format_args!("{} is {found}: {images}, {blobs} blobs, {bytes}", self.path))?;
         Ok(())
     }
 }
