@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 
 use crate::error::{CommandError, UsageError};
+use crate::selection::SelectionError;
 
 /// Looks for advice on an error or one of its causes, the nearest first.
 pub(crate) fn of(error: &anyhow::Error) -> Option<String> {
@@ -11,6 +12,10 @@ pub(crate) fn of(error: &anyhow::Error) -> Option<String> {
             .or_else(|| cause.downcast_ref().and_then(on_command))
             .or_else(|| cause.downcast_ref().and_then(on_open))
             .or_else(|| cause.downcast_ref().and_then(on_write))
+            .or_else(|| cause.downcast_ref().and_then(on_set))
+            .or_else(|| cause.downcast_ref().and_then(on_file))
+            .or_else(|| cause.downcast_ref().and_then(on_selection))
+            .or_else(|| cause.downcast_ref().and_then(on_codec))
             .or_else(|| cause.downcast_ref().and_then(on_io))
             .or_else(|| cause.downcast_ref().map(|_: &imprint_progress::Cancelled| cancelled()))
     })
@@ -82,6 +87,44 @@ fn on_write(error: &imprint_wim::WriteError) -> Option<String> {
         }
         .to_owned(),
     )
+}
+
+fn on_set(error: &imprint_wim::SetError) -> Option<String> {
+    use imprint_wim::SetError;
+    Some(match error {
+        SetError::MissingParts { .. } => "name all parts with --ref, such as --ref=\"name*.swm\"",
+        SetError::ForeignPart { .. } => "give --ref a pattern that matches the parts of one set",
+        SetError::RepeatedPart { .. } => "name each part once",
+        _ => return None,
+    }
+    .to_owned())
+}
+
+fn on_file(error: &imprint_image::FileError) -> Option<String> {
+    match error {
+        imprint_image::FileError::Locked { .. } => {
+            Some("wait until the other program has finished".to_owned())
+        }
+        _ => None,
+    }
+}
+
+fn on_selection(error: &SelectionError) -> Option<String> {
+    match error {
+        SelectionError::SameName { .. } => {
+            Some("--preserve-dir-structure keeps them apart".to_owned())
+        }
+        SelectionError::Tree(_) => None,
+    }
+}
+
+fn on_codec(error: &imprint_codec::NewCodecError) -> Option<String> {
+    match error {
+        imprint_codec::NewCodecError::CompressUnsupported { .. } => {
+            Some("choose another compression, such as --compress=lzx".to_owned())
+        }
+        _ => None,
+    }
 }
 
 fn on_io(error: &std::io::Error) -> Option<String> {
