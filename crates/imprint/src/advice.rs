@@ -91,13 +91,19 @@ fn on_write(error: &imprint_wim::WriteError) -> Option<String> {
 
 fn on_set(error: &imprint_wim::SetError) -> Option<String> {
     use imprint_wim::SetError;
-    Some(match error {
-        SetError::MissingParts { .. } => "name all parts with --ref, such as --ref=\"name*.swm\"",
-        SetError::ForeignPart { .. } => "give --ref a pattern that matches the parts of one set",
-        SetError::RepeatedPart { .. } => "name each part once",
-        _ => return None,
-    }
-    .to_owned())
+    Some(
+        match error {
+            SetError::MissingParts { .. } => {
+                "name all parts with --ref, such as --ref=\"name*.swm\""
+            }
+            SetError::ForeignPart { .. } => {
+                "give --ref a pattern that matches the parts of one set"
+            }
+            SetError::RepeatedPart { .. } => "name each part once",
+            _ => return None,
+        }
+        .to_owned(),
+    )
 }
 
 fn on_file(error: &imprint_image::FileError) -> Option<String> {

@@ -125,3 +125,30 @@ fn unchanged_files_are_not_read_again() {
     world.wimlib(&["apply", "a.wim", "2", "out"]);
     assert_eq!(world.snapshot("out", Modes::Ignore), world.snapshot("src", Modes::Ignore));
 }
+
+#[test]
+fn unchanged_data_is_copied_from_another_file() {
+    let world = World::with_tree();
+    world.done(&["capture", "src", "old.wim", "--compress=none"]);
+    world.write("src/log/text.log", b"changed");
+    // Were it read from the source, this change that keeps size and time would show.
+    world.shell("touch -r src/log/noise stamp && printf X > src/log/noise.new");
+    world.shell("cat src/log/noise | tail -c +2 >> src/log/noise.new");
+    world.shell("cat src/log/noise.new > src/log/noise && rm src/log/noise.new");
+    world.shell("touch -r stamp src/log/noise && rm stamp");
+    let capture = ["capture", "src", "new.wim", "--compress=none", "--update-of=old.wim:-1"];
+    let json = world.done(&[&capture[..], &["--json"]].concat()).json();
+    assert!(json["unchanged_streams"].as_u64().unwrap() >= 6, "{json}");
+    // What links hold is read with the tree.
+    assert!(json["new_bytes"].as_u64().unwrap() < 200, "{json}");
+    world.wimlib(&["verify", "new.wim"]);
+    world.wimlib(&["apply", "new.wim", "1", "new"]);
+    world.wimlib(&["apply", "old.wim", "1", "old"]);
+    assert_eq!(world.read("new/log/noise"), world.read("old/log/noise"));
+    assert_ne!(world.read("new/log/noise"), world.read("src/log/noise"));
+    assert_eq!(world.read("new/log/text.log"), b"changed");
+    let capture = ["capture", "src", "lzx.wim", "--compress=lzx", "--update-of=old.wim:1"];
+    assert_eq!(world.done(&[&capture[..], &["--json"]].concat()).json()["unchanged_streams"], 0);
+    world.wimlib(&["apply", "lzx.wim", "1", "lzx"]);
+    assert_eq!(world.snapshot("lzx", Modes::Ignore), world.snapshot("src", Modes::Ignore));
+}
