@@ -31,7 +31,8 @@ mod verify;
 
 pub use apply::{Applied, ApplyError, apply};
 pub use capture::{
-    CaptureError, CaptureRequest, Captured, StoreOptions, Stored, capture, reuse_unchanged, store,
+    CaptureError, CaptureRequest, Captured, Earlier, StoreOptions, Stored, capture,
+    reuse_unchanged, store,
 };
 pub use export::{ExportError, ExportImage, ExportOptions, Exported, export};
 pub use files::{

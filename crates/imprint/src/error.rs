@@ -22,7 +22,7 @@ pub(crate) enum UsageError {
     ChunkSizeWithoutCompression { chunk_size: u32 },
     #[error("standard {stream} cannot hold a WIM file")]
     StandardStream { stream: &'static str },
-    #[error("{0}")]
+    #[error(transparent)]
     Imagex(#[from] crate::imagex::ImagexError),
 }
 

@@ -7,7 +7,8 @@ use imprint_progress::Snapshot;
 
 /// Seen by the user at most this often while a phase lasts.
 const LINE_EVERY: Duration = Duration::from_secs(5);
-/// Rates and remaining times of the first moments mean nothing.
+/// Rates and remaining times of the first moments mean nothing, and phases that are over by then are
+/// not worth a line.
 const SETTLED_AFTER: Duration = Duration::from_secs(1);
 
 /// Follows the phases of one piece of work.
@@ -46,15 +47,15 @@ impl Meter {
         sight
     }
 
-    /// Says how the last phase ended.
+    /// Says how the last phase ended, unless it went by unseen.
     pub(crate) fn end_of_phase(&self, now: Duration) -> Option<String> {
-        if self.phase.is_empty() {
+        let took = now.saturating_sub(self.phase_began);
+        if self.phase.is_empty() || took < SETTLED_AFTER {
             return None;
         }
-        let took = now.saturating_sub(self.phase_began);
         let mut parts = counts(self.latest.done_bytes, self.latest.done_files);
         parts.push(format!("{:.1} s", took.as_secs_f64()));
-        if took >= SETTLED_AFTER && self.latest.done_bytes > 0 {
+        if self.latest.done_bytes > 0 {
             parts.push(Rate::new(self.latest.done_bytes, took).to_string());
         }
         Some(format!("{}: {}", self.phase, parts.join(", ")))
@@ -214,6 +215,7 @@ mod tests {
         assert_eq!(meter.look(at(6), scanning), Sight::default());
         let ended = Some("scanning: 1,234 files, 7.0 s".to_owned());
         assert_eq!(meter.look(at(7), writing(0, 1)), Sight { line: None, ended });
+        assert_eq!(meter.end_of_phase(at(7) + Duration::from_millis(999)), None, "too short");
     }
 
     #[test]

@@ -22,8 +22,7 @@ fn children(tree: &Tree, parent: NameId, part: &[u16], literal: bool) -> Vec<Nam
     if literal || !part.iter().any(|unit| matches!(*unit, STAR | QUESTION)) {
         return tree.child(parent, &WinName::from_units(part)).into_iter().collect();
     }
-    let matches =
-        |id: &NameId| tree.name(*id).is_some_and(|name| matches(part, name.name.units()));
+    let matches = |id: &NameId| tree.name(*id).is_some_and(|name| matches(part, name.name.units()));
     tree.name(parent).map_or(&[][..], Name::children).iter().copied().filter(matches).collect()
 }
 
@@ -86,11 +85,7 @@ impl<'a> Selection<'a> {
     /// `keep_structure` the directories that lead to the name are made too.
     ///
     /// Two files that would get one name are refused rather than written over each other.
-    pub(crate) fn add(
-        &mut self,
-        name: NameId,
-        keep_structure: bool,
-    ) -> Result<(), SelectionError> {
+    pub(crate) fn add(&mut self, name: NameId, keep_structure: bool) -> Result<(), SelectionError> {
         let ancestors = if keep_structure { self.ancestors(name) } else { Vec::new() };
         let top = ancestors.first().copied().unwrap_or(name);
         let tops = match top {
@@ -263,12 +258,7 @@ mod tests {
         let flat = selected(&["/windows/sub", "/windows.old"], false).unwrap();
         assert_eq!(flat, [r"\sub", r"\sub\a.txt", r"\windows.old"]);
         let deep = selected(&["/windows/sub", "/windows/a.txt"], true).unwrap();
-        assert_eq!(deep, [
-            r"\Windows",
-            r"\Windows\sub",
-            r"\Windows\sub\a.txt",
-            r"\Windows\a.txt"
-        ]);
+        assert_eq!(deep, [r"\Windows", r"\Windows\sub", r"\Windows\sub\a.txt", r"\Windows\a.txt"]);
         assert_eq!(selected(&["/"], false).unwrap().len(), 6);
         assert_eq!(selected(&["/", "/windows"], true).unwrap().len(), 6);
     }

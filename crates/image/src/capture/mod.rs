@@ -31,7 +31,7 @@ use sink::{Books, Sink, settle_hashed};
 use stages::CaptureStages;
 use units::Plan;
 
-pub use image::{CaptureRequest, Captured, capture};
+pub use image::{CaptureRequest, Captured, Earlier, capture};
 pub use unchanged::reuse_unchanged;
 
 /// Bytes of file data under way at once, in all threads together.

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use imprint_codec::{Format, Level};
 
-use super::low::{CompressionArgs, IntegrityArgs, LinkArgs, MetadataArgs, PlacementArgs, PropertyArgs};
+use super::low::{
+    CompressionArgs, IntegrityArgs, LinkArgs, MetadataArgs, PlacementArgs, PropertyArgs,
+};
 use super::values::{ChunkSize, ImageProperty, ThreadCount};
 use crate::error::UsageError;
 
@@ -53,10 +55,7 @@ pub(crate) struct Storage {
 
 impl Storage {
     /// Checks the options against each other; `default` is the format if none was named.
-    pub(crate) fn new(
-        args: &CompressionArgs,
-        default: Option<Format>,
-    ) -> Result<Self, UsageError> {
+    pub(crate) fn new(args: &CompressionArgs, default: Option<Format>) -> Result<Self, UsageError> {
         let format = args.compress.map(|compress| compress.format);
         let chunk_size = args.chunk_size.map(|ChunkSize(bytes)| bytes);
         if let (Some(chunk_size), Some(format)) = (chunk_size, format.or(default.map(Some))) {

@@ -41,7 +41,8 @@ fn capture_takes_what_wimlib_takes() {
     let line = "capture src a.wim name text --boot --check --compress=LZX:100 --chunk-size=64K \
         --threads 3 --config=x.ini --flags=Pro --image-property A/B=1 --image-property=C=2 \
         --unix-data --strict-acls --norpfix --dereference --update-of=b.wim:-1";
-    let property = |path: &str, value: &str| ImageProperty { path: path.into(), value: value.into() };
+    let property =
+        |path: &str, value: &str| ImageProperty { path: path.into(), value: value.into() };
     let compress = Compression { format: Some(Format::Lzx), level: Some(Level(100)) };
     let expected = CaptureArgs {
         source: "src".into(),
@@ -73,15 +74,18 @@ fn capture_takes_what_wimlib_takes() {
 fn options_may_be_shortened_repeated_and_stand_anywhere() {
     let expected = verb("capture src a.wim --check --no-acls --compress=fast");
     assert_eq!(verb("capture --che src --no-a a.wim --comp fast"), expected);
-    assert_eq!(verb("capture --check src --check --no-acls a.wim --compress=lzx --compress=fast"), expected);
+    assert_eq!(
+        verb("capture --check src --check --no-acls a.wim --compress=lzx --compress=fast"),
+        expected
+    );
 }
 
 #[test]
 fn the_last_of_two_opposites_wins() {
     let integrity = |line| match verb(line) {
-        Verb::Optimize(OptimizeArgs { integrity: IntegrityArgs { check, nocheck, .. }, .. }) => {
-            (check, nocheck)
-        }
+        Verb::Optimize(OptimizeArgs {
+            integrity: IntegrityArgs { check, nocheck, .. }, ..
+        }) => (check, nocheck),
         other => panic!("{other:?}"),
     };
     assert_eq!(integrity("optimize a.wim --check --nocheck"), (false, true));

@@ -46,13 +46,13 @@ pub(super) fn run(job: Job, console: &mut Console) -> anyhow::Result<Status> {
         None => free_name(hi::default_image_name(&job.source), &open::image_names(&wim)),
     };
     let flag = wim.header().flags.contains(HeaderFlags::RP_FIX);
-    let earlier = capture::earlier_tree(&job)?;
+    let before = capture::Before::open(&job)?;
     drop(wim);
     let outcome = watch(console.progress(), |progress| {
         let mut writer = append_to(&job.wim)?;
         let fix_links = job.fix_links.unwrap_or(flag);
         let request =
-            capture::Request { job: &job, name: &name, fix_links, earlier: earlier.as_ref() };
+            capture::Request { job: &job, name: &name, fix_links, before: before.as_ref() };
         let outcome = request.capture(&source, &mut writer, progress)?;
         progress.begin("finishing", 0, 0);
         progress.check()?;

@@ -167,7 +167,7 @@ pub(super) fn place(
     let outcome = watch(console.progress(), |progress| {
         apply(set.wims(), tree, &mut target, threads, progress)
     })?;
-    lost::warn(console, &lost);
+    lost::note(console, &lost);
     Ok((outcome, lost))
 }
 

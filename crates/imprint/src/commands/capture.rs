@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
+use fs_err::File;
 use imprint_blockio::{Resize, WriteAt};
 use imprint_codec::Format;
 use imprint_image::host::HostSource;
 use imprint_image::{
-    CaptureRequest, Captured, NewWim, Outcome, ScanOptions, StoreOptions, capture,
+    CaptureRequest, Captured, Earlier, NewWim, Outcome, ScanOptions, StoreOptions, capture,
     open_wim,
 };
 use imprint_progress::Progress;
-use imprint_wim::{Coding, ImageInfo, WimWriter};
+use imprint_wim::{Coding, ImageInfo, Wim, WimWriter};
 use imprint_winvalues::tree::Tree;
 use serde::Serialize;
 
@@ -92,10 +93,10 @@ pub(super) fn run(job: &Job, console: &mut Console) -> anyhow::Result<Status> {
     let rp_fix = job.fix_links.unwrap_or(true);
     let name = job.properties.name.clone();
     let name = name.unwrap_or_else(|| hi::default_image_name(&job.source));
-    let earlier = earlier_tree(job)?;
+    let before = Before::open(job)?;
     let mut new = NewWim::create(&job.wim, coding, rp_fix, environment::entropy()?)?;
     let outcome = watch(console.progress(), |progress| {
-        let request = Request { job, name: &name, fix_links: rp_fix, earlier: earlier.as_ref() };
+        let request = Request { job, name: &name, fix_links: rp_fix, before: before.as_ref() };
         let outcome = request.capture(&source, &mut new.writer, progress)?;
         progress.begin("finishing", 0, 0);
         progress.check()?;
@@ -105,13 +106,22 @@ pub(super) fn run(job: &Job, console: &mut Console) -> anyhow::Result<Status> {
     report(job, &name, &outcome, console)
 }
 
-/// Reads the image that `--update-of` names.
-pub(super) fn earlier_tree(job: &Job) -> anyhow::Result<Option<Tree>> {
-    let Some(Update { wim: path, image }) = &job.update_of else { return Ok(None) };
-    let wim = open_wim(path)?;
-    let index = selector::resolve_from_either_end(image, path, &open::image_names(&wim))?;
-    let context = || format!("failed to read image {index} of {}", path.display());
-    Ok(Some(wim.read_tree(index).with_context(context)?.tree))
+/// The image that `--update-of` names.
+pub(super) struct Before {
+    wim: Wim<File>,
+    tree: Tree,
+}
+
+impl Before {
+    /// Reads it, if there is one.
+    pub(super) fn open(job: &Job) -> anyhow::Result<Option<Self>> {
+        let Some(Update { wim: path, image }) = &job.update_of else { return Ok(None) };
+        let wim = open_wim(path)?;
+        let index = selector::resolve_from_either_end(image, path, &open::image_names(&wim))?;
+        let context = || format!("failed to read image {index} of {}", path.display());
+        let tree = wim.read_tree(index).with_context(context)?.tree;
+        Ok(Some(Self { wim, tree }))
+    }
 }
 
 /// A capture with everything that had to be found out for it.
@@ -119,7 +129,7 @@ pub(super) struct Request<'a> {
     pub(super) job: &'a Job,
     pub(super) name: &'a str,
     pub(super) fix_links: bool,
-    pub(super) earlier: Option<&'a Tree>,
+    pub(super) before: Option<&'a Before>,
 }
 
 impl Request<'_> {
@@ -146,7 +156,9 @@ impl Request<'_> {
                 threads: open::threads(job.storage.threads),
                 uncompressed: &|_| false,
             },
-            unchanged_since: self.earlier,
+            unchanged_since: self
+                .before
+                .map(|before| Earlier { tree: &before.tree, wim: Some(&before.wim) }),
             info: ImageInfo {
                 name: self.name.to_owned(),
                 description: job.properties.description.clone(),

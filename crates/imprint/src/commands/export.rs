@@ -95,9 +95,7 @@ fn into_new(
 /// The coding of a file, or the default if that is one that is only read.
 fn writable_coding(wim: &Wim<File>) -> Option<Coding> {
     match wim.coding() {
-        Some(Coding { format: Format::Lzms, .. }) => {
-            Some(Coding::with_default_chunks(Format::Lzx))
-        }
+        Some(Coding { format: Format::Lzms, .. }) => Some(Coding::with_default_chunks(Format::Lzx)),
         other => other,
     }
 }

@@ -51,8 +51,16 @@ pub(super) fn run(job: &Job, console: &mut Console) -> anyhow::Result<Status> {
     faults.extend(found.iter().map(FaultFacts::from));
     let sound = faults.is_empty();
     let path = job.wim.to_string_lossy().into_owned();
-    let document =
-        Document { path, sound, integrity_table: integrity, images, blobs, bytes, faults, warnings };
+    let document = Document {
+        path,
+        sound,
+        integrity_table: integrity,
+        images,
+        blobs,
+        bytes,
+        faults,
+        warnings,
+    };
     if console.json() {
         console.print_json(&document)?;
     } else {
@@ -115,21 +123,34 @@ struct FaultFacts {
     image: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<String>,
+    /// A file that has the data, and its image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    used_by: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_optional_text")]
     hash: Option<BlobHash>,
 }
 
 impl From<&VerifyFault> for FaultFacts {
     fn from(fault: &VerifyFault) -> Self {
-        let (kind, image, path, hash) = match fault {
-            VerifyFault::Metadata { image, .. } => ("metadata", Some(*image), None, None),
-            VerifyFault::Blob { hash, path, .. } => ("blob", None, path.clone(), Some(*hash)),
-            VerifyFault::Missing { hash, image, path } => {
-                ("missing", Some(*image), Some(path.clone()), Some(*hash))
+        let message = fault.to_string();
+        match fault {
+            VerifyFault::Metadata { image, .. } => {
+                Self { kind: "metadata", message, image: Some(*image), ..Self::default() }
             }
-            _ => ("other", None, None, None),
-        };
-        Self { kind, message: fault.to_string(), image, path, hash }
+            VerifyFault::Blob { hash, path, .. } => {
+                let used_by = path.clone();
+                Self { kind: "blob", message, used_by, hash: Some(*hash), ..Self::default() }
+            }
+            VerifyFault::Missing { hash, image, path } => Self {
+                kind: "missing",
+                message,
+                image: Some(*image),
+                path: Some(path.clone()),
+                hash: Some(*hash),
+                used_by: None,
+            },
+            _ => Self { kind: "other", message, ..Self::default() },
+        }
     }
 }
 
@@ -147,8 +168,10 @@ impl Document {
             (false, count) => format!("damaged in {count} places"),
         };
         let (blobs, bytes) = (Count(self.blobs), Bytes(self.bytes));
-        let images = if self.images == 1 { "1 image".to_owned() } else { format!("{} images", self.images) };
-        console.summary(&format_args!("{} is {found}: {images}, {blobs} blobs, {bytes}", self.path))?;
+        let images =
+            if self.images == 1 { "1 image".to_owned() } else { format!("{} images", self.images) };
+        console
+            .summary(&format_args!("{} is {found}: {images}, {blobs} blobs, {bytes}", self.path))?;
         Ok(())
     }
 }

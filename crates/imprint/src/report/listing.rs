@@ -194,4 +194,3 @@ pub(crate) fn select(tree: &Tree, start: NameId, only_start: bool) -> Vec<NameId
     }
     tree.walk(start).map(|(id, _): (NameId, _)| id).collect()
 }
-

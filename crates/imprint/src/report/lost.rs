@@ -79,11 +79,13 @@ fn has(file: &File, property: Capability) -> bool {
     }
 }
 
-/// Says on standard error what is lost.
-pub(crate) fn warn(console: &mut Console, lost: &[LostFacts]) {
-    for LostFacts { property, files } in lost {
-        let files = Count(*files);
-        console.warn(&format_args!("note: the target does not keep {property} ({files} files)\n"));
+/// Says what is lost, in one line.
+pub(crate) fn note(console: &mut Console, lost: &[LostFacts]) {
+    let text =
+        |LostFacts { property, files }: &LostFacts| format!("{property} ({})", Count(*files));
+    let lost: Vec<_> = lost.iter().map(text).collect();
+    if !lost.is_empty() {
+        console.note(&format_args!("not kept by the target: {}", lost.join(", ")));
     }
 }
 

@@ -19,7 +19,6 @@ use imprint_codec::Format;
 use serde::Serializer;
 
 /// Serializes a value as the text it prints as.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
 fn as_text<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
 }
