@@ -1,5 +1,6 @@
 //! One decompressor object for all formats.
 
+use crate::lzms;
 use crate::{DecompressError, Format, NewCodecError};
 
 /// Decompresses chunks of one format, reusing its tables from chunk to chunk.
@@ -7,6 +8,13 @@ use crate::{DecompressError, Format, NewCodecError};
 pub struct Decompressor {
     format: Format,
     chunk_size: u32,
+    decoder: Decoder,
+}
+
+#[derive(Debug)]
+enum Decoder {
+    Lzms(lzms::Decoder),
+    None,
 }
 
 impl Decompressor {
@@ -18,7 +26,11 @@ impl Decompressor {
         if !format.allows_chunk_size(chunk_size) {
             return Err(NewCodecError::ChunkSize { format, size: chunk_size });
         }
-        Ok(Self { format, chunk_size })
+        let decoder = match format {
+            Format::Lzms => Decoder::Lzms(lzms::Decoder::new(chunk_size)),
+            _ => Decoder::None,
+        };
+        Ok(Self { format, chunk_size, decoder })
     }
 
     /// The format this decompressor reads.
@@ -38,6 +50,9 @@ impl Decompressor {
     /// # Errors
     /// [`DecompressError`] if the input breaks the format; `output` then holds unspecified bytes.
     pub fn decompress(&mut self, input: &[u8], output: &mut [u8]) -> Result<(), DecompressError> {
+        if let Decoder::Lzms(decoder) = &mut self.decoder {
+            return decoder.decode(input, output);
+        }
         Err(DecompressError {
             format: self.format,
             offset: input.len(),
