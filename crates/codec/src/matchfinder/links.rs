@@ -91,7 +91,8 @@ impl<S: Size> LinkFinder<S> {
         let triple = self.triples.get(pos);
         let pair = self.pairs.get(pos);
         let mut best = 0;
-        if pair != triple && pos.wrapping_sub(pair) < NEAR && data.load32(pair) as u16 == seq as u16 {
+        if pair != triple && pos.wrapping_sub(pair) < NEAR && data.load32(pair) as u16 == seq as u16
+        {
             found(Match { length: 2, offset: pos - pair });
             best = 2;
         }

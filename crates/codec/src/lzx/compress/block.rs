@@ -156,8 +156,10 @@ impl Codes {
         build::build(&freqs.length, LENGTH_MAX_BITS as u8, &mut lens.length, &mut length);
         build::build(&freqs.aligned, ALIGNED_MAX_BITS as u8, &mut aligned_lens, &mut aligned);
         let literals = PackedLengths::new(&old.main[..LITERALS], &lens.main[..LITERALS]);
-        let matches =
-            PackedLengths::new(&old.main[LITERALS..main_symbols], &lens.main[LITERALS..main_symbols]);
+        let matches = PackedLengths::new(
+            &old.main[LITERALS..main_symbols],
+            &lens.main[LITERALS..main_symbols],
+        );
         let long = PackedLengths::new(&old.length, &lens.length);
 
         let mut bits = u64::from(literals.bits() + matches.bits() + long.bits());
@@ -213,7 +215,12 @@ impl Codes {
         self.long.write(out);
     }
 
-    pub(super) fn write_body(&self, mut bytes: &[u8], sequences: &[Sequence], out: &mut BitWriter<'_>) {
+    pub(super) fn write_body(
+        &self,
+        mut bytes: &[u8],
+        sequences: &[Sequence],
+        out: &mut BitWriter<'_>,
+    ) {
         for sequence in sequences {
             let (literals, rest) = bytes.split_at(sequence.literals as usize);
             self.write_literals(literals, out);

@@ -1,7 +1,7 @@
 //! All matches of a chunk, found once and used by every pass.
 
-use crate::matchfinder::links::{Effort, LinkFinder};
 use crate::matchfinder::Size;
+use crate::matchfinder::links::{Effort, LinkFinder};
 
 /// Bits of a packed item's length; the offset code stands above.
 pub(super) const LENGTH_BITS: u32 = 9;
@@ -33,7 +33,9 @@ impl MatchCache {
         let mut pos = start;
         while pos + 4 < end {
             let limit = (end - pos).min(257);
-            if self.matches.capacity() - self.matches.len() < 256 { self.matches.reserve(4096); }
+            if self.matches.capacity() - self.matches.len() < 256 {
+                self.matches.reserve(4096);
+            }
             let before = self.matches.len();
             let matches = &mut self.matches;
             let best = finder.search(data, pos, limit, effort, |m| {

@@ -80,12 +80,7 @@ impl Costs {
     }
 
     pub(super) const fn new() -> Self {
-        Self {
-            literal: [0; LITERALS],
-            rows: [0; ROWS],
-            length: [0; 512],
-            aligned: [0; 16],
-        }
+        Self { literal: [0; LITERALS], rows: [0; ROWS], length: [0; 512], aligned: [0; 16] }
     }
 
     /// Costs by the entropy of these frequencies.
@@ -93,7 +88,11 @@ impl Costs {
         let price = |total: u32| {
             let all = log2(total.max(1));
             move |freq: u32| {
-                if freq == 0 { (all + UNIT).min(UNSEEN) } else { (all - log2(freq).min(all)).max(UNIT / 2) }
+                if freq == 0 {
+                    (all + UNIT).min(UNSEEN)
+                } else {
+                    (all - log2(freq).min(all)).max(UNIT / 2)
+                }
             }
         };
         let main = price(freqs.main.iter().sum());
@@ -101,13 +100,15 @@ impl Costs {
             *cost = u64::from(main(freq)) << COST_SHIFT;
         }
         let rows = freqs.main[LITERALS..main_symbols].chunks_exact(LENGTH_HEADERS);
-        for (slot, (row, freqs)) in self.rows.chunks_exact_mut(LENGTH_HEADERS).zip(rows).enumerate() {
+        for (slot, (row, freqs)) in self.rows.chunks_exact_mut(LENGTH_HEADERS).zip(rows).enumerate()
+        {
             let mut extra = u32::from(OFFSET_EXTRA_BITS[slot]);
             if slot >= FIRST_ALIGNED_SLOT {
                 extra -= ALIGNED_BITS;
             }
             for (length, (cost, &freq)) in (2..).zip(row.iter_mut().zip(freqs)) {
-                *cost = u64::from(main(freq) + extra * UNIT) << COST_SHIFT | if length < 9 { length } else { 0 };
+                *cost = u64::from(main(freq) + extra * UNIT) << COST_SHIFT
+                    | if length < 9 { length } else { 0 };
             }
         }
         let price_length = price(freqs.length.iter().sum());

@@ -134,15 +134,37 @@ impl<S: Size> Engine<S> {
                     let mut r = recent;
                     while at < cell.end {
                         let stop = (at + piece).min(cell.end);
-                        r = self.optimizer.run(data, (at, stop), &self.cache, (0, index), &self.costs, r, optimal::Jump { margin: self.jump.margin + (2 * u64::from(cost::UNIT) << cost::COST_SHIFT), ..self.jump }, &mut self.parse);
+                        r = self.optimizer.run(
+                            data,
+                            (at, stop),
+                            &self.cache,
+                            (0, index),
+                            &self.costs,
+                            r,
+                            optimal::Jump {
+                                margin: self.jump.margin
+                                    + (2 * u64::from(cost::UNIT) << cost::COST_SHIFT),
+                                ..self.jump
+                            },
+                            &mut self.parse,
+                        );
                         let next = (at + 4096).min(cell.end);
-                        index += self.cache.counts[at..next].iter().map(|&c| usize::from(c)).sum::<usize>();
+                        index += self.cache.counts[at..next]
+                            .iter()
+                            .map(|&c| usize::from(c))
+                            .sum::<usize>();
                         at = next;
                     }
                     let mut mixed = cell.freqs.clone();
-                    for (m, &s) in mixed.main.iter_mut().zip(&self.parse.freqs.main) { *m = *m + s * 4; }
-                    for (m, &s) in mixed.length.iter_mut().zip(&self.parse.freqs.length) { *m = *m + s * 4; }
-                    for (m, &s) in mixed.aligned.iter_mut().zip(&self.parse.freqs.aligned) { *m = *m + s * 4; }
+                    for (m, &s) in mixed.main.iter_mut().zip(&self.parse.freqs.main) {
+                        *m = *m + s * 4;
+                    }
+                    for (m, &s) in mixed.length.iter_mut().zip(&self.parse.freqs.length) {
+                        *m = *m + s * 4;
+                    }
+                    for (m, &s) in mixed.aligned.iter_mut().zip(&self.parse.freqs.aligned) {
+                        *m = *m + s * 4;
+                    }
                     self.costs.set(&mixed, main_symbols);
                 }
                 for pass in 0..self.passes {

@@ -38,8 +38,8 @@ impl Queue {
         if code == 1 || code == 2 {
             return Self::new(self.unpack().after(code));
         }
-        let pushed =
-            (self.0 << QUEUE_BITS & ((1 << (3 * QUEUE_BITS)) - 1)) | u64::from(code.wrapping_sub(2));
+        let pushed = (self.0 << QUEUE_BITS & ((1 << (3 * QUEUE_BITS)) - 1))
+            | u64::from(code.wrapping_sub(2));
         Self(if code == 0 { self.0 } else { pushed })
     }
 }
@@ -97,18 +97,22 @@ impl Optimizer {
         let mut next_match = first;
         let mut carry = 0;
         self.nodes[0].queue = Queue::new(recent).0;
-        let mut at = 0; let mut horizon = (0usize, 0u64);
+        let mut at = 0;
+        let mut horizon = (0usize, 0u64);
         let counts = &cache.counts[start - base..end - base];
         while at < size {
             let pos = start + at;
             let node = self.nodes[at].key.min(carry);
             if at < horizon.0 && node + jump.margin > horizon.1 {
                 let count = usize::from(counts[at]);
-                if count == 0 || ((cache.matches[next_match + count - 1] & LENGTH_MASK) as usize) < jump.length {
-                next_match += count;
-                at += 1;
-                carry = u64::MAX >> 1;
-                continue;
+                if count == 0
+                    || ((cache.matches[next_match + count - 1] & LENGTH_MASK) as usize)
+                        < jump.length
+                {
+                    next_match += count;
+                    at += 1;
+                    carry = u64::MAX >> 1;
+                    continue;
                 }
             }
             let item = node as u32;
@@ -279,4 +283,3 @@ fn relax_four(ahead: &mut [Node; AHEAD], base: u64, prices: &[u64; 4], from: usi
         node.key = node.key.min(new);
     }
 }
-

@@ -96,7 +96,10 @@ impl PackedLengths {
             out.put(u32::from(len), PRETREE_FIELD_BITS);
         }
         let code = |symbol: u8| {
-            (u32::from(self.codewords[usize::from(symbol)]), u32::from(self.lens[usize::from(symbol)]))
+            (
+                u32::from(self.codewords[usize::from(symbol)]),
+                u32::from(self.lens[usize::from(symbol)]),
+            )
         };
         for &item in &self.items[..self.count] {
             let symbol = (item & 31) as u8;

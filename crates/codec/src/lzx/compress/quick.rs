@@ -2,8 +2,8 @@
 
 use super::block::Parse;
 use super::cache::{LENGTH_BITS, LENGTH_MASK, MatchCache};
-use crate::matchfinder::Data;
 use super::lazy::{Recent, explicit_score};
+use crate::matchfinder::Data;
 
 pub(super) fn parse(
     data: &impl Data,
@@ -64,4 +64,3 @@ pub(super) fn parse(
     }
     parse.literals(&data.bytes()[anchor..pos]);
 }
-
