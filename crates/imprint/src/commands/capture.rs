@@ -24,7 +24,7 @@ use crate::console::Console;
 use crate::environment;
 use crate::error::UsageError;
 use crate::exit::Status;
-use crate::meter::{Bytes, Count};
+use crate::meter::{Bytes, counted};
 use crate::report::skipped::{self, SkippedFacts};
 use crate::selector;
 use crate::watch::watch;
@@ -204,9 +204,9 @@ pub(super) fn report(
         })?;
     }
     console.summary(&format_args!(
-        "captured image {image} ({name:?}) of {}: {} names, {} of data, {} of it new, stored in {}",
+        "captured image {image} ({name:?}) of {}: {}, {} of data, {} of it new, stored in {}",
         job.wim.display(),
-        Count(names),
+        counted(names, "name"),
         Bytes(stored.bytes),
         Bytes(stored.new_bytes),
         Bytes(stored.stored_bytes),
