@@ -7,6 +7,8 @@
 mod dom;
 mod image;
 mod path;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 
