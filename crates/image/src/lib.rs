@@ -13,6 +13,7 @@
 //! **Limits.** Solid resources and split sets are read, not written.
 #![deny(unsafe_code)]
 
+pub mod config;
 pub mod host;
 mod outcome;
 mod source;
