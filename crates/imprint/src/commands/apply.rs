@@ -17,7 +17,7 @@ use crate::cli::low::ApplyArgs;
 use crate::console::Console;
 use crate::error::UsageError;
 use crate::exit::Status;
-use crate::meter::{Bytes, Count};
+use crate::meter::{Bytes, counted};
 use crate::report::lost::{self, LostFacts};
 use crate::report::skipped::{self, SkippedFacts};
 use crate::selector::Selector;
@@ -122,10 +122,10 @@ fn apply_one(
     let (outcome, lost) = place(set, &image.tree, (target, options), &job.placement, console)?;
     let Applied { names, streams, bytes } = outcome.done;
     console.summary(&format_args!(
-        "applied image {index} of {} to {}: {} names, {} of data",
+        "applied image {index} of {} to {}: {}, {} of data",
         job.wim.display(),
         target.display(),
-        Count(names),
+        counted(names, "name"),
         Bytes(bytes),
     ))?;
     let document = ImageDocument {

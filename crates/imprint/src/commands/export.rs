@@ -18,7 +18,7 @@ use crate::console::Console;
 use crate::environment;
 use crate::error::{CommandError, UsageError};
 use crate::exit::Status;
-use crate::meter::Count;
+use crate::meter::{Count, counted};
 use crate::selector::Selector;
 use crate::watch::watch;
 
@@ -178,10 +178,10 @@ fn report(job: &Job, exported: &[Exported], console: &mut Console) -> anyhow::Re
     }
     for done in exported {
         console.summary(&format_args!(
-            "exported image {} of {}: {} blobs copied, {} compressed anew",
+            "exported image {} of {}: {} copied, {} compressed anew",
             done.image,
             job.destination.display(),
-            Count(done.copied),
+            counted(done.copied, "blob"),
             Count(done.recompressed),
         ))?;
     }

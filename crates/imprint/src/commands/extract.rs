@@ -19,7 +19,7 @@ use crate::console::Console;
 use crate::environment;
 use crate::error::{CommandError, UsageError};
 use crate::exit::Status;
-use crate::meter::{Bytes, Count};
+use crate::meter::{Bytes, counted};
 use crate::report::lost::LostFacts;
 use crate::report::skipped::{self, SkippedFacts};
 use crate::selection::{self, Selection};
@@ -215,9 +215,9 @@ fn to_directory(
         })?;
     }
     console.summary(&format_args!(
-        "extracted to {}: {} names, {} of data",
+        "extracted to {}: {}, {} of data",
         path.display(),
-        Count(names),
+        counted(names, "name"),
         Bytes(bytes),
     ))?;
     Ok(skipped::finish(console, &outcome.skipped))

@@ -15,7 +15,7 @@ use crate::cli::low::VerifyArgs;
 use crate::console::Console;
 use crate::error::UsageError;
 use crate::exit::Status;
-use crate::meter::{Bytes, Count};
+use crate::meter::{Bytes, counted};
 use crate::report::as_optional_text;
 use crate::watch::observe;
 
@@ -167,11 +167,9 @@ impl Document {
             (false, 1) => "damaged in one place".to_owned(),
             (false, count) => format!("damaged in {count} places"),
         };
-        let (blobs, bytes) = (Count(self.blobs), Bytes(self.bytes));
-        let images =
-            if self.images == 1 { "1 image".to_owned() } else { format!("{} images", self.images) };
-        console
-            .summary(&format_args!("{} is {found}: {images}, {blobs} blobs, {bytes}", self.path))?;
+        let (images, blobs) = (counted(self.images.into(), "image"), counted(self.blobs, "blob"));
+        let bytes = Bytes(self.bytes);
+        console.summary(&format_args!("{} is {found}: {images}, {blobs}, {bytes}", self.path))?;
         Ok(())
     }
 }

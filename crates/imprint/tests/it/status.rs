@@ -45,6 +45,18 @@ fn one_when_it_failed() {
 }
 
 #[test]
+fn a_volume_that_is_not_mounted_is_explained() {
+    let world = World::with_tree();
+    world.write("disk.img", [0; 4096]);
+    world.done(&["capture", "src", "a.wim", "--compress=none"]);
+    for words in [&["capture", "disk.img", "b.wim"], &["apply", "a.wim", "disk.img"]] {
+        let ran = world.imprint(words);
+        assert_eq!(ran.status, Some(1), "{words:?} {ran:?}");
+        assert!(ran.err.contains("mount an NTFS volume with ntfs-3g first"), "{ran:?}");
+    }
+}
+
+#[test]
 fn two_when_the_words_are_wrong() {
     let world = World::with_tree();
     for words in [

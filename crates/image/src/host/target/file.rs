@@ -226,7 +226,8 @@ impl HostTarget {
         let stream_name = stream.name.to_wtf8();
         let written = self.directories.parent(tree, name).and_then(|parent| {
             if self.ntfs == Some(ntfs::Streams::Files) {
-                let opened = open_stream(parent.as_fd(), &host_name, &stream_name)?;
+                let file_name = ntfs::stream_file(&host_name, &stream_name);
+                let opened = open_stream(parent.as_fd(), &file_name)?;
                 sys::write_all(&opened, data, 0)?;
                 return sys::close(opened);
             }
@@ -237,16 +238,13 @@ impl HostTarget {
     }
 }
 
-/// Opens a named stream as a file, which makes it.
-pub(super) fn open_stream(
-    parent: BorrowedFd<'_>,
-    name: &[u8],
-    stream: &[u8],
-) -> Result<OwnedFd, Errno> {
-    if stream.contains(&b'/') {
+/// Opens a named stream by the name of its file, which makes it.
+pub(super) fn open_stream(parent: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd, Errno> {
+    // A separator would lead to another directory.
+    if name.contains(&b'/') {
         return Err(Errno::INVAL);
     }
-    let flags =
-        OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::openat(parent, ntfs::stream_file(name, stream), flags, FILE_MODE)
+    let access = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;
+    let flags = access | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(parent, name, flags, FILE_MODE)
 }

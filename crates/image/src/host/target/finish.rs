@@ -249,7 +249,13 @@ impl HostTarget {
             security: security.and_then(|id| tree.security.get(id)),
             reparse,
         };
-        for (operation, error) in ntfs::set(Node::Path(&path), file, wanted) {
+        let faults = ntfs::set(Node::Path(&path), file, wanted);
+        if reparse.is_some() {
+            // What was a file may look like a link now. The system gives up its memory of the file
+            // with an error to the first who looks.
+            let _first_look: Result<_, Errno> = rustix::fs::lstat(path.as_slice());
+        }
+        for (operation, error) in faults {
             if operation == ntfs::SET_SECURITY {
                 self.settle_access(tree, id, operation, error)?;
             } else {

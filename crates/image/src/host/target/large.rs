@@ -14,8 +14,8 @@ use rustix::io::Errno;
 
 use super::file::{Destination, open_stream, reopen};
 use super::{HostTarget, sparse};
-use crate::host::sys;
 use crate::host::xattr::MAX_VALUE;
+use crate::host::{ntfs, sys};
 use crate::{BlobUse, SkipReason, TargetError};
 
 /// Bytes copied at once.
@@ -108,10 +108,15 @@ impl HostTarget {
         name: NameId,
         file: &File,
     ) -> Result<Option<OpenFile>, TargetError> {
-        let host_name = self.directories.host_name(tree, name).into_owned();
+        let mut host_name = self.directories.host_name(tree, name).into_owned();
         let opened = self.directories.parent(tree, name).and_then(|parent| {
-            let opened =
-                self.open_destination(tree, used, destination, &parent, &host_name, file)?;
+            if destination == Destination::Main {
+                let opened = self.open_new(parent.as_fd(), &host_name, file)?;
+                return Ok((parent, opened));
+            }
+            let (_, _, stream) = self.resolve(tree, &used).ok_or(Errno::NOENT)?;
+            host_name = ntfs::stream_file(&host_name, &stream.name.to_wtf8());
+            let opened = open_stream(parent.as_fd(), &host_name)?;
             Ok((parent, opened))
         });
         let (parent, opened) = match opened {
@@ -126,22 +131,6 @@ impl HostTarget {
         let path = tree.path_of(name).to_string();
         let file = opened;
         Ok(Some(OpenFile { used, destination, name, parent, host_name, file, sparse, path }))
-    }
-
-    fn open_destination(
-        &self,
-        tree: &Tree,
-        used: BlobUse,
-        destination: Destination,
-        parent: &OwnedFd,
-        host_name: &[u8],
-        file: &File,
-    ) -> Result<OwnedFd, Errno> {
-        if destination == Destination::StreamFile {
-            let (_, _, stream) = self.resolve(tree, &used).ok_or(Errno::NOENT)?;
-            return open_stream(parent.as_fd(), host_name, &stream.name.to_wtf8());
-        }
-        self.open_new(parent.as_fd(), host_name, file)
     }
 
     pub(super) fn write_piece(
@@ -224,10 +213,8 @@ impl HostTarget {
         let mut left_out: Vec<NameId> = others.map(|(used, _)| used.name).collect();
         if let Some(first) = first {
             drop(first.file);
-            if first.destination == Destination::Main {
-                if let Err(error) = sys::remove(&*first.parent, &first.host_name) {
-                    self.settle(tree, first.name, "remove incomplete", error)?;
-                }
+            if let Err(error) = sys::remove(&*first.parent, &first.host_name) {
+                self.settle(tree, first.name, "remove incomplete", error)?;
             }
             if !reported {
                 left_out.insert(0, first.name);
