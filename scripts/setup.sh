@@ -66,6 +66,7 @@ fusermount3 fuse3
 setfattr attr
 setfacl acl
 python3 python3
+/usr/bin/time time
 LIST
   has 7zz || has 7z || missing+=("$(apt-cache show 7zip >/dev/null 2>&1 && echo 7zip || echo p7zip-full)")
   [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"

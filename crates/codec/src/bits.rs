@@ -89,6 +89,15 @@ impl<'a> UnitReader<'a> {
         self.made_up > self.count
     }
 
+    /// Passes over the rest of the unit that bits were last taken from, or over a whole unit if none
+    /// is begun, and puts everything behind it back.
+    pub(crate) fn skip_to_unit(&mut self) {
+        self.refill();
+        let begun = self.count % 16;
+        self.consume(if begun == 0 { 16 } else { begun });
+        self.give_back(0);
+    }
+
     /// Puts fetched units back until fewer than `keep + 16` bits are left.
     pub(crate) fn give_back(&mut self, keep: u32) {
         while self.count >= keep + 16 {

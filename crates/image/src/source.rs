@@ -16,7 +16,9 @@ use crate::Skipped;
 pub trait Source: Sync {
     /// Reads the tree: names, metadata, small data, and where the other data is.
     ///
-    /// What cannot be read is left out of the tree and listed in [`Scanned::skipped`].
+    /// What cannot be read is left out of the tree and listed in [`Scanned::skipped`]. A directory
+    /// that cannot be listed stays in the tree without entries; it is listed as well, and so is a
+    /// file that stays without one of its properties.
     ///
     /// # Errors
     /// [`SourceError`] if nothing can be read at all (the root), or the work was cancelled.

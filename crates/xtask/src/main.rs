@@ -6,6 +6,7 @@ mod bench;
 mod ci;
 mod fuzz;
 mod process;
+mod testdata;
 mod testing;
 mod tidy;
 mod workspace;
@@ -14,6 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::testing::TestsFailed;
 use crate::workspace::Workspace;
 
 /// Checks, tests, fuzzing and benchmarks of Imprint.
@@ -51,6 +53,8 @@ enum Chore {
         #[command(subcommand)]
         command: FuzzChore,
     },
+    /// Check files by others, in a folder with MANIFEST.tsv, against what other readers see in them.
+    Testdata(testdata::Suite),
     /// Measure against an independent program.
     Bench {
         #[command(subcommand)]
@@ -73,6 +77,8 @@ enum FuzzChore {
 fn main() -> ExitCode {
     match run(Arguments::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
+        // The count of tests is to be the last line.
+        Err(error) if error.is::<TestsFailed>() => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -89,6 +95,7 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Interop => testing::run_matching(&workspace, "interop", testing::Length::Short),
         Chore::Soak { name } => testing::run_matching(&workspace, &name, testing::Length::Long),
         Chore::Fuzz { command: FuzzChore::Smoke(smoke) } => fuzz::run(&workspace, &smoke),
+        Chore::Testdata(suite) => testdata::run(&workspace, &suite),
         Chore::Bench { command: BenchChore::Wim(options) } => bench::wim(&workspace, &options),
     }
 }

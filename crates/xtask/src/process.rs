@@ -3,9 +3,12 @@
 use std::env;
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail, ensure};
+
+use crate::workspace::Workspace;
 
 /// The cargo that started this program, so that both are of one toolchain.
 pub(crate) fn cargo() -> Command {
@@ -48,4 +51,17 @@ pub(crate) fn watch(command: &mut Command, mut see: impl FnMut(&str)) -> anyhow:
 pub(crate) fn succeeds(command: &mut Command) -> bool {
     let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     status.is_ok_and(|status| status.success())
+}
+
+/// Builds a program of the workspace as it is released and returns its path.
+pub(crate) fn build(
+    workspace: &Workspace,
+    package: &str,
+    program: &str,
+) -> anyhow::Result<PathBuf> {
+    let mut command = cargo();
+    command.current_dir(&workspace.root);
+    command.args(["build", "--quiet", "--release", "--locked"]);
+    run(command.args(["--package", package, "--bin", program]))?;
+    Ok(workspace.target.join("release").join(program))
 }

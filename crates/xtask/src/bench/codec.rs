@@ -30,7 +30,7 @@ impl Codec {
         peer_lib: Option<&Path>,
     ) -> anyhow::Result<Row> {
         eprintln!("{}", self.name);
-        let program = super::build(workspace, "imprint-bench", "codec-speed")?;
+        let program = process::build(workspace, "imprint-bench", "codec-speed")?;
         let mut command = Command::new(program);
         command.arg(input).args(["--format", self.format]);
         if let Some(library) = peer_lib {

@@ -34,16 +34,14 @@ impl Series {
 
     /// The median, smallest and largest of one quantity.
     pub(super) fn spread(&self, quantity: impl Fn(&Sample) -> f64) -> Spread {
-        let mut values: Vec<f64> = self.0.iter().map(quantity).collect();
-        values.sort_by(f64::total_cmp);
-        let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
-        let middle = values.len() / 2;
-        let median = if values.len().is_multiple_of(2) {
-            f64::midpoint(at(middle.wrapping_sub(1)), at(middle))
-        } else {
-            at(middle)
-        };
-        Spread { median, min: at(0), max: at(values.len().wrapping_sub(1)) }
+        Spread::of(self.0.iter().map(quantity).collect())
+    }
+
+    /// The median of a quantity divided by that of another side's run of the same turn. Both runs of
+    /// a turn met the machine in the same mood, so this says more than the ratio of two medians.
+    pub(super) fn ratio(&self, other: &Self, quantity: impl Fn(&Sample) -> f64) -> f64 {
+        let turns = self.0.iter().zip(&other.0);
+        Spread::of(turns.map(|(own, other)| quantity(own) / quantity(other)).collect()).median
     }
 
     /// The most memory of all runs, in MiB.
@@ -63,6 +61,20 @@ pub(super) struct Spread {
     pub(super) median: f64,
     pub(super) min: f64,
     pub(super) max: f64,
+}
+
+impl Spread {
+    fn of(mut values: Vec<f64>) -> Self {
+        values.sort_by(f64::total_cmp);
+        let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
+        let middle = values.len() / 2;
+        let median = if values.len().is_multiple_of(2) {
+            f64::midpoint(at(middle.wrapping_sub(1)), at(middle))
+        } else {
+            at(middle)
+        };
+        Self { median, min: at(0), max: at(values.len().wrapping_sub(1)) }
+    }
 }
 
 /// Runs a command that must succeed. What earlier runs wrote goes to disk first, so that it does not
@@ -109,6 +121,13 @@ mod tests {
         let spread = series(&[4.0, 1.0, 3.0, 2.0]).spread(|sample| sample.wall);
         assert_eq!(spread, Spread { median: 2.5, min: 1.0, max: 4.0 });
         assert_eq!(series(&[1.0, 5.0, 2.0]).peak_mib(), 5.0);
+    }
+
+    #[test]
+    fn compares_turn_by_turn() {
+        // The second turn was slow for both, the third for one side only.
+        let (ours, peer) = (series(&[5.0, 50.0, 20.0]), series(&[10.0, 100.0, 10.0]));
+        assert_eq!(ours.ratio(&peer, |sample| sample.wall), 0.5);
     }
 
     #[test]

@@ -61,7 +61,8 @@ pub(crate) fn wim(workspace: &Workspace, options: &WimBench) -> anyhow::Result<(
         rows.extend(bench.run(work, options.runs)?);
     }
     if options.ours.is_none() {
-        let input = bench.corpus.tree.join("Windows");
+        // Programs are what most bytes of a Windows image are.
+        let input = bench.corpus.tree.join("Windows/System32");
         for codec in codecs {
             rows.push(codec.run(workspace, &input, options.peer_lib.as_deref())?);
         }
@@ -97,7 +98,7 @@ impl Bench {
         let corpus = Corpus::build(workspace, &dir, options.size)?;
         let ours = match &options.ours {
             Some(program) => program.clone(),
-            None => build(workspace, "imprint", "imprint")?,
+            None => process::build(workspace, "imprint", "imprint")?,
         };
         let scratch = tempfile::Builder::new().prefix("bench-").tempdir_in(&dir)?;
         corpus.warm()?;
@@ -169,13 +170,4 @@ impl Bench {
         }
         Ok(path)
     }
-}
-
-/// Builds a program of the workspace as it is released and returns its path.
-fn build(workspace: &Workspace, package: &str, program: &str) -> anyhow::Result<PathBuf> {
-    let mut command = process::cargo();
-    command.current_dir(&workspace.root);
-    command.args(["build", "--quiet", "--release", "--locked"]);
-    process::run(command.args(["--package", package, "--bin", program]))?;
-    Ok(workspace.target.join("release").join(program))
 }

@@ -64,8 +64,7 @@ impl Row {
 
 fn run_cells(ours: &Series, peer: &Series, target: f64, size_target: Option<f64>) -> String {
     let wall = |series: &Series| series.spread(|sample: &Sample| sample.wall);
-    let ratio = wall(ours).median / wall(peer).median;
-    let cpu = |series: &Series| series.spread(|sample: &Sample| sample.cpu).median;
+    let ratio = ours.ratio(peer, |sample| sample.wall);
     let size = ours.bytes().zip(peer.bytes());
     let size_ratio = size.map(|(ours, peer)| as_f64(ours) / as_f64(peer));
     let small_enough = size_ratio.zip(size_target).is_none_or(|(ratio, target)| ratio <= target);
@@ -78,7 +77,7 @@ fn run_cells(ours: &Series, peer: &Series, target: f64, size_target: Option<f64>
         cell(wall(peer)),
         cell(wall(ours)),
         verdict(ratio <= target && small_enough),
-        cpu(ours) / cpu(peer),
+        ours.ratio(peer, |sample| sample.cpu),
         ours.peak_mib(),
         peer.peak_mib(),
     )
@@ -105,8 +104,8 @@ fn peak_mib(rows: &[Row]) -> Option<f64> {
 /// All rows as a Markdown table.
 pub(super) fn markdown(title: &str, rows: &[Row]) -> String {
     let mut text = format!(
-        "{title}\n\nWall time: median (smallest-largest). Sizes in MB and peak memory in MiB: ours / \
-         the peer's.\n\n\
+        "{title}\n\nWall time: median (smallest-largest). Ratios: ours / the peer's, the median over \
+         the turns.\nSizes in MB and peak memory in MiB: ours / the peer's.\n\n\
          | work | peer | ours | ratio | target | met | CPU ratio | size | peak memory |\n\
          |---|---|---|---|---|---|---|---|---|\n"
     );
