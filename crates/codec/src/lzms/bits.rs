@@ -15,9 +15,8 @@ pub(super) const REFILLED: u32 = 56;
 /// are; using them is an error that the next refill, or [`Self::overrun`], reports.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BackwardBits<'a> {
-    input: &'a [u8],
-    /// Bytes of the input not yet fetched.
-    left: usize,
+    /// The bytes not yet fetched.
+    rest: &'a [u8],
     /// Fetched bits, left-justified. Below the top `count` bits it may hold bits that do not count as
     /// fetched: the next refill brings the same bits to the same place.
     bits: u64,
@@ -30,7 +29,7 @@ pub(super) struct BackwardBits<'a> {
 impl<'a> BackwardBits<'a> {
     /// A reader of all of `input`.
     pub(super) const fn new(input: &'a [u8]) -> Self {
-        Self { input, left: input.len(), bits: 0, count: 0, made_up: 0 }
+        Self { rest: input, bits: 0, count: 0, made_up: 0 }
     }
 
     /// The fetched bits, left-justified; at least [`REFILLED`] after a refill.
@@ -41,18 +40,17 @@ impl<'a> BackwardBits<'a> {
 
     /// Byte position in the input down to which it has been fetched.
     pub(super) const fn position(&self) -> usize {
-        self.left
+        self.rest.len()
     }
 
     /// Fetches at least as many bits as [`REFILLED`] says.
     #[inline(always)]
     pub(super) fn refill(&mut self) -> Result<(), Ended> {
-        if self.left >= 8 {
-            let mut word = [0; 8];
-            word.copy_from_slice(&self.input[self.left - 8..self.left]);
-            self.bits |= u64::from_le_bytes(word).wrapping_shr(self.count);
-            let bytes = (63 - self.count) >> 3;
-            self.left -= bytes as usize;
+        if let Some(word) = self.rest.last_chunk() {
+            self.bits |= u64::from_le_bytes(*word).wrapping_shr(self.count);
+            // Whole bytes that fit into the 63 - count free bits.
+            let bytes = (self.count ^ 63) >> 3 & 7;
+            self.rest = &self.rest[..self.rest.len() - bytes as usize];
             self.count |= REFILLED;
             Ok(())
         } else {
@@ -63,16 +61,16 @@ impl<'a> BackwardBits<'a> {
 
     /// [`Self::refill`] where fewer than eight bytes are left.
     ///
-    /// Takes and gives the whole reader, so that a caller can keep it in registers.
+    /// Takes and gives copies: a reference would keep the caller from holding the reader in registers.
     #[cold]
     fn refill_last(mut self) -> Result<Self, Ended> {
         if self.overrun() {
             return Err(Ended);
         }
         while self.count < REFILLED {
-            let byte = if self.left > 0 {
-                self.left -= 1;
-                self.input[self.left]
+            let byte = if let Some((&last, rest)) = self.rest.split_last() {
+                self.rest = rest;
+                last
             } else {
                 self.made_up += 8;
                 0
@@ -112,7 +110,8 @@ mod tests {
 
     #[test]
     fn bits_come_from_the_end_high_bit_first() {
-        let mut bits = BackwardBits::new(&[0x34, 0x12, 0xCD, 0xAB]);
+        let input = [0x34, 0x12, 0xCD, 0xAB];
+        let mut bits = BackwardBits::new(&input);
         bits.refill().unwrap();
         assert_eq!(bits.take(4), 0xA);
         assert_eq!(bits.take(12), 0xBCD);

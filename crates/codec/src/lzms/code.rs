@@ -15,7 +15,10 @@ pub(super) type Entry = u32;
 /// Where an entry holds the number of extra bits.
 const EXTRA_SHIFT: u32 = 8;
 /// Where an entry holds the symbol.
-const SYMBOL_SHIFT: u32 = 16;
+const SYMBOL_SHIFT: u32 = 22;
+/// Symbols that an entry has room for. Tables indexed by symbols have this size, so that no index needs
+/// to be checked.
+pub(super) const SYMBOL_LIMIT: usize = 1 << (Entry::BITS - SYMBOL_SHIFT);
 
 /// The symbol of an entry.
 #[inline(always)]
@@ -26,7 +29,7 @@ pub(super) const fn symbol(entry: Entry) -> usize {
 /// The extra bits of an entry's symbol.
 #[inline(always)]
 pub(super) const fn extra_bits(entry: Entry) -> u32 {
-    entry >> EXTRA_SHIFT & 0xFF
+    entry >> EXTRA_SHIFT & 0x3F
 }
 
 /// What the entries of an alphabet hold besides the length: symbols without extra bits.
@@ -51,6 +54,17 @@ pub(super) const fn slot_entries<const N: usize>(slots: &[Slot; N]) -> [Entry; N
     entries
 }
 
+/// The slots' bases, by symbol.
+pub(super) const fn bases<const N: usize>(slots: &[Slot; N]) -> [u32; SYMBOL_LIMIT] {
+    let mut bases = [0; SYMBOL_LIMIT];
+    let mut symbol = 0;
+    while symbol < N {
+        bases[symbol] = slots[symbol].base;
+        symbol += 1;
+    }
+    bases
+}
+
 /// A Huffman code that follows the frequencies of its symbols.
 ///
 /// All frequencies start at 1. After each `interval` symbols the code is built anew and frequencies
@@ -65,7 +79,7 @@ pub(super) struct AdaptiveCode<const SYMBOLS: usize, const ROOT: usize> {
     left: u32,
     /// How many symbols of the alphabet are in use.
     used: usize,
-    freqs: [u16; SYMBOLS],
+    freqs: [u16; SYMBOL_LIMIT],
     root: [Entry; ROOT],
     /// All entries in codeword order.
     ordered: [Entry; SYMBOLS],
@@ -84,7 +98,7 @@ impl<const SYMBOLS: usize, const ROOT: usize> AdaptiveCode<SYMBOLS, ROOT> {
             interval,
             left: 0,
             used: SYMBOLS,
-            freqs: [1; SYMBOLS],
+            freqs: [1; SYMBOL_LIMIT],
             root: [0; ROOT],
             ordered: [0; SYMBOLS],
             end: [0; MAX_BITS + 1],

@@ -9,24 +9,29 @@ const BLOCK: usize = 16;
 
 /// Appends `length` bytes at `at`, equal to those `offset` before.
 ///
-/// `1 <= offset <= at` and `at + length <= out.len()`. May write anything up to [`BLOCK`] bytes behind
-/// the match.
+/// `1 <= offset <= at` and `at + length <= out.len()`. May write anything up to two [`BLOCK`]s behind the
+/// match.
 #[inline(always)]
 pub(super) fn append_lz(out: &mut [u8], at: usize, offset: usize, length: usize) {
     let end = at + length;
-    if offset < BLOCK || out.len() - end < BLOCK {
+    if offset < BLOCK || out.len() - end < 2 * BLOCK {
         append_lz_carefully(out, at, offset, length);
         return;
     }
-    let mut to = at;
-    loop {
-        let block: [u8; BLOCK] = load(out, to - offset);
-        out[to..to + BLOCK].copy_from_slice(&block);
+    // Most matches are short: two blocks without asking are cheaper than a wrong guess about the first.
+    copy_block(out, at, offset);
+    copy_block(out, at + BLOCK, offset);
+    let mut to = at + 2 * BLOCK;
+    while to < end {
+        copy_block(out, to, offset);
         to += BLOCK;
-        if to >= end {
-            break;
-        }
     }
+}
+
+#[inline(always)]
+fn copy_block(out: &mut [u8], to: usize, offset: usize) {
+    let block: [u8; BLOCK] = load(out, to - offset);
+    out[to..to + BLOCK].copy_from_slice(&block);
 }
 
 /// [`append_lz`] for short offsets and near the end of the chunk: writes nothing behind the match.

@@ -3,17 +3,19 @@
 
 use super::bits::{BackwardBits, Ended};
 use super::build::Scratch;
-use super::code::{AdaptiveCode, Entry, extra_bits, plain_entries, slot_entries, symbol};
+use super::code::{AdaptiveCode, Entry, SYMBOL_LIMIT, bases, extra_bits, plain_entries, slot_entries, symbol};
 use super::copy::{append_delta, append_lz};
 use super::layout::{
     LENGTH_SLOTS, LENGTHS, LITERALS, LONG_INTERVAL, MAX_OFFSETS, OFFSET_SLOTS, POWERS, RECENT,
     SHORT_INTERVAL, UNIT, offset_symbols,
 };
-use super::range::{DecisionClass, RangeDecoder, State};
+use super::range::{DecisionClass, RangeDecoder};
 use super::recent::RecentQueue;
 use super::x86::Filter;
 use crate::{DecompressError, Fault, Format};
 
+static OFFSET_BASES: [u32; SYMBOL_LIMIT] = bases(&OFFSET_SLOTS);
+static LENGTH_BASES: [u32; SYMBOL_LIMIT] = bases(&LENGTH_SLOTS);
 static LITERAL_ENTRIES: [Entry; LITERALS] = plain_entries();
 static POWER_ENTRIES: [Entry; POWERS] = plain_entries();
 static LENGTH_ENTRIES: [Entry; LENGTHS] = slot_entries(&LENGTH_SLOTS);
@@ -45,20 +47,31 @@ impl Decoder {
         if expected > self.limit {
             return Err(error((0, Fault::OutputTooLarge { expected, limit: self.limit })));
         }
-        let items = Items::new(&mut self.models, input, expected).map_err(error)?;
-        items.decode(output).map_err(error)?;
+        decode_items(&mut self.models, input, output).map_err(error)?;
         self.filter.decode(output);
         Ok(())
     }
 }
 
+const INITIAL_LZ: RecentQueue<u32> = RecentQueue::new([1, 2, 3, 4]);
+const INITIAL_DELTA: RecentQueue<DeltaSource> = RecentQueue::new([
+    DeltaSource { power: 0, raw_offset: 1 },
+    DeltaSource { power: 0, raw_offset: 2 },
+    DeltaSource { power: 0, raw_offset: 3 },
+    DeltaSource { power: 0, raw_offset: 4 },
+]);
+
 /// Everything that adapts to the data.
 #[derive(Clone, Debug)]
 struct Models {
     classes: Classes,
-    literals: AdaptiveCode<LITERALS, 1024>,
-    lengths: AdaptiveCode<LENGTHS, 512>,
-    offsets: AdaptiveCode<MAX_OFFSETS, 2048>,
+    recent_lz: RecentQueue<u32>,
+    recent_delta: RecentQueue<DeltaSource>,
+    /// Kind of the item before.
+    previous: Kind,
+    literals: AdaptiveCode<LITERALS, 2048>,
+    lengths: AdaptiveCode<LENGTHS, 1024>,
+    offsets: AdaptiveCode<MAX_OFFSETS, 4096>,
     delta_offsets: AdaptiveCode<MAX_OFFSETS, 2048>,
     powers: AdaptiveCode<POWERS, 128>,
     scratch: Scratch,
@@ -68,6 +81,9 @@ impl Models {
     const fn new() -> Self {
         Self {
             classes: Classes::INITIAL,
+            recent_lz: INITIAL_LZ,
+            recent_delta: INITIAL_DELTA,
+            previous: Kind::Literal,
             literals: AdaptiveCode::new(&LITERAL_ENTRIES, LONG_INTERVAL),
             lengths: AdaptiveCode::new(&LENGTH_ENTRIES, SHORT_INTERVAL),
             offsets: AdaptiveCode::new(&OFFSET_ENTRIES, LONG_INTERVAL),
@@ -78,9 +94,13 @@ impl Models {
     }
 
     /// Prepares for a chunk of `size` bytes.
+    #[inline(never)]
     fn reset(&mut self, size: usize) {
         let offsets = offset_symbols(size);
         self.classes = Classes::INITIAL;
+        self.recent_lz = INITIAL_LZ;
+        self.recent_delta = INITIAL_DELTA;
+        self.previous = Kind::Literal;
         self.literals.reset(LITERALS, &mut self.scratch);
         self.lengths.reset(LENGTHS, &mut self.scratch);
         self.offsets.reset(offsets, &mut self.scratch);
@@ -125,13 +145,6 @@ impl SourceClasses {
     };
 }
 
-/// The states of [`SourceClasses`].
-#[derive(Clone, Copy, Debug, Default)]
-struct SourceStates {
-    is_recent: State,
-    is_later: [State; RECENT - 1],
-}
-
 /// Kinds of items, as far as recent sources care.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -147,12 +160,6 @@ struct DeltaSource {
     raw_offset: u32,
 }
 
-impl DeltaSource {
-    const fn nearest(raw_offset: u32) -> Self {
-        Self { power: 0, raw_offset }
-    }
-}
-
 /// One step of the output.
 #[derive(Clone, Copy, Debug)]
 enum Item {
@@ -164,152 +171,136 @@ enum Item {
 /// Byte position in the input, and what is wrong.
 type Failure = (usize, Fault);
 
-/// The items of one chunk. Kept by value while decoding, so that most of it lives in registers.
+/// Decodes all items of a chunk into `out`.
+#[inline(never)]
+fn decode_items(models: &mut Models, input: &[u8], out: &mut [u8]) -> Result<(), Failure> {
+    let bad_size = |rule| (input.len(), Fault::BadInputSize { size: input.len(), rule });
+    if !input.len().is_multiple_of(UNIT) {
+        return Err(bad_size("it should be even"));
+    }
+    let Some(range) = RangeDecoder::new(input) else {
+        return Err(bad_size("it should be at least 4"));
+    };
+    models.reset(out.len());
+    let mut items = Items { models, range, bits: BackwardBits::new(input) };
+    let mut at = 0;
+    while at < out.len() {
+        match items.next() {
+            Ok(Item::Literal(byte)) => {
+                out[at] = byte;
+                at += 1;
+            }
+            Ok(Item::Lz { offset, length }) => {
+                let length = length as usize;
+                let offset = offset as usize;
+                if offset > at || length > out.len() - at {
+                    return Err(bad_match(items.bits, offset as u64, length, at, out.len()));
+                }
+                append_lz(out, at, offset, length);
+                at += length;
+            }
+            Ok(Item::Delta { source, length }) => {
+                let length = length as usize;
+                let (power, raw) = (source.power, u64::from(source.raw_offset));
+                let reach = (raw + 1) << power;
+                if reach > at as u64 || length > out.len() - at {
+                    return Err(bad_match(items.bits, reach, length, at, out.len()));
+                }
+                append_delta(out, at, (raw << power) as usize, power, length);
+                at += length;
+            }
+            Err(Ended) => return Err(ended(items.bits, at, out.len())),
+        }
+    }
+    if items.bits.overrun() {
+        // The end of the last item was made of bits that are not there.
+        return Err(ended(items.bits, at.saturating_sub(1), out.len()));
+    }
+    Ok(())
+}
+
+// The two below take copies: a reference would keep the caller from holding its state in registers.
+
+#[cold]
+fn ended(bits: BackwardBits<'_>, produced: usize, expected: usize) -> Failure {
+    (bits.position(), Fault::InputTooShort { produced, expected })
+}
+
+#[cold]
+fn bad_match(
+    bits: BackwardBits<'_>,
+    reach: u64,
+    length: usize,
+    at: usize,
+    size: usize,
+) -> Failure {
+    let match_offset = usize::try_from(reach).unwrap_or(usize::MAX);
+    if bits.overrun() {
+        ended(bits, at, size)
+    } else if match_offset > at {
+        (bits.position(), Fault::OffsetTooLarge { match_offset, produced: at })
+    } else {
+        (bits.position(), Fault::MatchTooLong { length, remaining: size - at })
+    }
+}
+
+/// Reads the items of one chunk. Its methods are all inlined, so that most of it lives in registers.
 struct Items<'a> {
     models: &'a mut Models,
     range: RangeDecoder<'a>,
     bits: BackwardBits<'a>,
-    is_match: State,
-    is_delta: State,
-    lz: SourceStates,
-    delta: SourceStates,
-    recent_lz: RecentQueue<u32>,
-    recent_delta: RecentQueue<DeltaSource>,
-    /// Kind of the item before.
-    previous: Kind,
 }
 
-impl<'a> Items<'a> {
-    /// The items of a chunk of `size` bytes.
-    fn new(models: &'a mut Models, input: &'a [u8], size: usize) -> Result<Self, Failure> {
-        let bad_size = |rule| (input.len(), Fault::BadInputSize { size: input.len(), rule });
-        if input.len() % UNIT != 0 {
-            return Err(bad_size("it should be even"));
-        }
-        let Some(range) = RangeDecoder::new(input) else {
-            return Err(bad_size("it should be at least 4"));
-        };
-        models.reset(size);
-        Ok(Self {
-            models,
-            range,
-            bits: BackwardBits::new(input),
-            is_match: 0,
-            is_delta: 0,
-            lz: SourceStates::default(),
-            delta: SourceStates::default(),
-            recent_lz: RecentQueue::new([1, 2, 3, 4]),
-            recent_delta: RecentQueue::new([1, 2, 3, 4].map(DeltaSource::nearest)),
-            previous: Kind::Literal,
-        })
-    }
-
-    /// Decodes all items into `out`.
-    fn decode(mut self, out: &mut [u8]) -> Result<(), Failure> {
-        let (mut at, mut item_start) = (0, 0);
-        while at < out.len() {
-            item_start = at;
-            match self.next() {
-                Ok(Item::Literal(byte)) => {
-                    out[at] = byte;
-                    at += 1;
-                }
-                Ok(Item::Lz { offset, length }) => {
-                    let offset = self.check(u64::from(offset), length, at, out.len())?;
-                    append_lz(out, at, offset, length as usize);
-                    at += length as usize;
-                }
-                Ok(Item::Delta { source, length }) => {
-                    let (power, raw) = (source.power, u64::from(source.raw_offset));
-                    let reach = self.check((raw + 1) << power, length, at, out.len())?;
-                    append_delta(out, at, reach - (1 << power), power, length as usize);
-                    at += length as usize;
-                }
-                Err(Ended) => return Err(self.ended(at, out.len())),
-            }
-        }
-        if self.bits.overrun() { Err(self.ended(item_start, out.len())) } else { Ok(()) }
-    }
-
-    /// Checks that a match reaches neither before nor behind the chunk; returns its reach back.
-    #[inline(always)]
-    fn check(&self, reach: u64, length: u32, at: usize, size: usize) -> Result<usize, Failure> {
-        match usize::try_from(reach) {
-            Ok(reach) if reach <= at && length as usize <= size - at => Ok(reach),
-            _ => Err(self.bad_match(reach, length, at, size)),
-        }
-    }
-
-    #[cold]
-    fn bad_match(&self, reach: u64, length: u32, at: usize, size: usize) -> Failure {
-        let match_offset = usize::try_from(reach).unwrap_or(usize::MAX);
-        if self.bits.overrun() {
-            self.ended(at, size)
-        } else if match_offset > at {
-            let fault = Fault::OffsetTooLarge { match_offset, produced: at };
-            (self.bits.position(), fault)
-        } else {
-            let fault = Fault::MatchTooLong { length: length as usize, remaining: size - at };
-            (self.bits.position(), fault)
-        }
-    }
-
-    #[cold]
-    fn ended(&self, produced: usize, expected: usize) -> Failure {
-        (self.bits.position(), Fault::InputTooShort { produced, expected })
-    }
-
+impl Items<'_> {
     /// Decodes one item.
     #[inline(always)]
     fn next(&mut self) -> Result<Item, Ended> {
         let classes = &mut self.models.classes;
-        if !self.range.bit(&mut classes.is_match, &mut self.is_match)? {
+        if !self.range.bit(&mut classes.is_match)? {
             self.bits.refill()?;
             let models = &mut *self.models;
             let entry = models.literals.decode(&mut self.bits, &mut models.scratch);
-            self.previous = Kind::Literal;
+            self.models.previous = Kind::Literal;
             Ok(Item::Literal(symbol(entry) as u8))
-        } else if !self.range.bit(&mut classes.is_delta, &mut self.is_delta)? {
+        } else if !self.range.bit(&mut classes.is_delta)? {
             let offset = self.lz_offset()?;
             let length = self.length()?;
-            self.previous = Kind::Lz;
+            self.models.previous = Kind::Lz;
             Ok(Item::Lz { offset, length })
         } else {
             let source = self.delta_source()?;
             let length = self.length()?;
-            self.previous = Kind::Delta;
+            self.models.previous = Kind::Delta;
             Ok(Item::Delta { source, length })
         }
     }
 
     #[inline(always)]
     fn lz_offset(&mut self) -> Result<u32, Ended> {
-        let recent = recent_index(&mut self.range, &mut self.models.classes.lz, &mut self.lz)?;
-        if let Some(index) = recent {
-            return Ok(self.recent_lz.reuse(index, self.previous == Kind::Lz));
+        let models = &mut *self.models;
+        if let Some(index) = self.range.recent_index(&mut models.classes.lz)? {
+            return Ok(models.recent_lz.reuse(index, models.previous == Kind::Lz));
         }
         self.bits.refill()?;
-        let models = &mut *self.models;
         let entry = models.offsets.decode(&mut self.bits, &mut models.scratch);
-        let offset = OFFSET_SLOTS[symbol(entry)].base + self.bits.take(extra_bits(entry));
-        self.recent_lz.push(offset);
+        let offset = OFFSET_BASES[symbol(entry)] + self.bits.take(extra_bits(entry));
+        models.recent_lz.push(offset);
         Ok(offset)
     }
 
     #[inline(always)]
     fn delta_source(&mut self) -> Result<DeltaSource, Ended> {
-        let classes = &mut self.models.classes.delta;
-        if let Some(index) = recent_index(&mut self.range, classes, &mut self.delta)? {
-            return Ok(self.recent_delta.reuse(index, self.previous == Kind::Delta));
+        let models = &mut *self.models;
+        if let Some(index) = self.range.recent_index(&mut models.classes.delta)? {
+            return Ok(models.recent_delta.reuse(index, models.previous == Kind::Delta));
         }
         self.bits.refill()?;
-        let models = &mut *self.models;
         let power = models.powers.decode(&mut self.bits, &mut models.scratch);
         self.bits.refill()?;
         let entry = models.delta_offsets.decode(&mut self.bits, &mut models.scratch);
-        let raw_offset = OFFSET_SLOTS[symbol(entry)].base + self.bits.take(extra_bits(entry));
+        let raw_offset = OFFSET_BASES[symbol(entry)] + self.bits.take(extra_bits(entry));
         let source = DeltaSource { power: symbol(power) as u32, raw_offset };
-        self.recent_delta.push(source);
+        models.recent_delta.push(source);
         Ok(source)
     }
 
@@ -318,24 +309,27 @@ impl<'a> Items<'a> {
         self.bits.refill()?;
         let models = &mut *self.models;
         let entry = models.lengths.decode(&mut self.bits, &mut models.scratch);
-        Ok(LENGTH_SLOTS[symbol(entry)].base + self.bits.take(extra_bits(entry)))
+        Ok(LENGTH_BASES[symbol(entry)] + self.bits.take(extra_bits(entry)))
     }
 }
 
-/// Which recent source a match uses; `None` for a new one.
-#[inline(always)]
-fn recent_index(
-    range: &mut RangeDecoder<'_>,
-    classes: &mut SourceClasses,
-    states: &mut SourceStates,
-) -> Result<Option<usize>, Ended> {
-    if !range.bit(&mut classes.is_recent, &mut states.is_recent)? {
-        return Ok(None);
-    }
-    for (index, class) in classes.is_later.iter_mut().enumerate() {
-        if !range.bit(class, &mut states.is_later[index])? {
-            return Ok(Some(index));
+impl RangeDecoder<'_> {
+    /// Which recent source a match uses; `None` for a new one.
+    #[inline(always)]
+    fn recent_index(
+        &mut self,
+        classes: &mut SourceClasses,
+    ) -> Result<Option<usize>, Ended> {
+        if !self.bit(&mut classes.is_recent)? {
+            return Ok(None);
         }
+        let [not_first, not_second] = &mut classes.is_later;
+        if !self.bit(not_first)? {
+            return Ok(Some(0));
+        }
+        if !self.bit(not_second)? {
+            return Ok(Some(1));
+        }
+        Ok(Some(RECENT - 1))
     }
-    Ok(Some(RECENT - 1))
 }

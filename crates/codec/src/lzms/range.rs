@@ -2,71 +2,68 @@
 #![expect(clippy::indexing_slicing, reason = "states are masked")]
 
 use super::bits::Ended;
-use super::layout::{INITIAL_HISTORY, MIN_INPUT, PROBABILITY_BITS, UNIT};
+use super::layout::{INITIAL_HISTORY, PROBABILITY_BITS};
 
-/// How likely a decision is to be 0, learned from its last 64 outcomes.
-#[derive(Clone, Copy, Debug)]
-struct Probability {
-    /// The last 64 bits, the newest lowest.
-    history: u64,
-    /// Zeros among them.
-    zeros: u32,
-}
-
-impl Probability {
-    const INITIAL: Self = Self { history: INITIAL_HISTORY, zeros: INITIAL_HISTORY.count_zeros() };
-
-    /// The probability of a 0, in 64ths, never 0 or 64.
-    #[inline(always)]
-    const fn of_zero(self) -> u32 {
-        // Without branches: 0 becomes 1, 64 becomes 63.
-        let zeros = self.zeros;
-        zeros + (zeros.wrapping_sub(1) >> 31) - (zeros >> PROBABILITY_BITS)
-    }
-
-    #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "one bit is left")]
-    fn update(&mut self, bit: bool) {
-        let oldest = (self.history >> 63) as u32;
-        self.zeros = self.zeros + oldest - u32::from(bit);
-        self.history = self.history << 1 | u64::from(bit);
-    }
-}
-
-/// One kind of decision. Its probability depends on its own last outcomes, `STATES` (a power of two)
-/// being the number of combinations told apart.
+/// One kind of decision. How likely it is to be 0 is learned from its last 64 outcomes, separately for
+/// each of its `STATES`: the combinations of its last few outcomes.
 #[derive(Clone, Debug)]
 pub(super) struct DecisionClass<const STATES: usize> {
-    probabilities: [Probability; STATES],
+    /// The last outcomes, the newest lowest. Only as many as tell the states apart have a meaning.
+    state: usize,
+    /// For each state: the probability of a 0, in 64ths. That is `zeros`, but never 0 or 64.
+    of_zero: [u32; STATES],
+    /// For each state: zeros among the last 64 outcomes.
+    zeros: [u32; STATES],
+    /// For each state: the last 64 outcomes, the newest lowest.
+    history: [u64; STATES],
 }
 
 impl<const STATES: usize> DecisionClass<STATES> {
     /// A class as it is at the start of a chunk.
     pub(super) const INITIAL: Self = {
         assert!(STATES.is_power_of_two());
-        Self { probabilities: [Probability::INITIAL; STATES] }
+        Self {
+            state: 0,
+            of_zero: [INITIAL_HISTORY.count_zeros(); STATES],
+            zeros: [INITIAL_HISTORY.count_zeros(); STATES],
+            history: [INITIAL_HISTORY; STATES],
+        }
     };
-}
 
-/// The last outcomes of one class, the newest lowest. Kept apart from the probabilities so that it can
-/// stay in a register.
-pub(super) type State = usize;
+    /// Learns an outcome.
+    #[inline(always)]
+    fn update(&mut self, bit: bool) {
+        let state = self.state & (STATES - 1);
+        let history = self.history[state];
+        // The oldest outcome falls out on top.
+        let oldest = u32::from(history.cast_signed() < 0);
+        self.history[state] = history << 1 | u64::from(bit);
+        let zeros = self.zeros[state] + oldest - u32::from(bit);
+        self.zeros[state] = zeros;
+        self.of_zero[state] = if bit {
+            // At least one outcome was not 0.
+            zeros + u32::from(zeros == 0)
+        } else {
+            zeros - (zeros >> PROBABILITY_BITS)
+        };
+        self.state = state << 1 | usize::from(bit);
+    }
+}
 
 /// Decodes decisions from the start of the input on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RangeDecoder<'a> {
-    input: &'a [u8],
-    next: usize,
+    /// The units not yet read.
+    rest: &'a [u8],
     range: u32,
     code: u32,
 }
 
 impl<'a> RangeDecoder<'a> {
-    /// A decoder of `input`; `None` if it is shorter than [`MIN_INPUT`].
+    /// A decoder of `input`; `None` if that is shorter than two units.
     pub(super) fn new(input: &'a [u8]) -> Option<Self> {
-        let &[a, b, c, d] = input.first_chunk::<MIN_INPUT>()?;
-        let code = u32::from_le_bytes([c, d, a, b]);
-        Some(Self { input, next: MIN_INPUT, range: u32::MAX, code })
+        let (&[a, b, c, d], rest) = input.split_first_chunk()?;
+        Some(Self { rest, range: u32::MAX, code: u32::from_le_bytes([c, d, a, b]) })
     }
 
     /// Decodes one decision of `class`.
@@ -74,26 +71,23 @@ impl<'a> RangeDecoder<'a> {
     pub(super) fn bit<const STATES: usize>(
         &mut self,
         class: &mut DecisionClass<STATES>,
-        state: &mut State,
     ) -> Result<bool, Ended> {
-        let probability = &mut class.probabilities[*state & (STATES - 1)];
         if self.range <= 0xFFFF {
-            let Some(unit) = self.input.get(self.next..self.next + UNIT) else { return Err(Ended) };
+            let Some((unit, rest)) = self.rest.split_first_chunk() else { return Err(Ended) };
             self.range <<= 16;
-            self.code = self.code << 16 | u32::from(unit[0]) | u32::from(unit[1]) << 8;
-            self.next += UNIT;
+            self.code = self.code << 16 | u32::from(u16::from_le_bytes(*unit));
+            self.rest = rest;
         }
-        let bound = (self.range >> PROBABILITY_BITS) * probability.of_zero();
+        let of_zero = class.of_zero[class.state & (STATES - 1)];
+        let bound = (self.range >> PROBABILITY_BITS) * of_zero;
         if self.code < bound {
             self.range = bound;
-            probability.update(false);
-            *state <<= 1;
+            class.update(false);
             Ok(false)
         } else {
             self.range -= bound;
             self.code -= bound;
-            probability.update(true);
-            *state = *state << 1 | 1;
+            class.update(true);
             Ok(true)
         }
     }
@@ -105,26 +99,34 @@ mod tests {
 
     #[test]
     fn probabilities_count_zeros_and_stay_off_the_ends() {
-        let mut probability = Probability::INITIAL;
-        assert_eq!(probability.of_zero(), 48);
-        for _ in 0..64 {
-            probability.update(true);
-            assert_eq!(probability.zeros, probability.history.count_zeros());
+        let mut class = DecisionClass::<1>::INITIAL;
+        assert_eq!(class.of_zero, [48]);
+        for (bit, end) in [(true, 1), (false, 63), (true, 1)] {
+            for _ in 0..64 {
+                class.update(bit);
+                let zeros = class.history[0].count_zeros();
+                assert_eq!(class.zeros, [zeros]);
+                assert_eq!(class.of_zero, [zeros.clamp(1, 63)]);
+            }
+            assert_eq!(class.of_zero, [end]);
         }
-        assert_eq!(probability.of_zero(), 1);
-        for _ in 0..64 {
-            probability.update(false);
-            assert_eq!(probability.zeros, probability.history.count_zeros());
+    }
+
+    #[test]
+    fn states_are_the_last_outcomes() {
+        let mut class = DecisionClass::<16>::INITIAL;
+        for bit in [true, false, true, true, false] {
+            class.update(bit);
         }
-        assert_eq!(probability.of_zero(), 63);
+        assert_eq!(class.state & 15, 0b0110);
+        assert_eq!(class.history[0b1011], INITIAL_HISTORY << 1);
     }
 
     #[test]
     fn the_input_ends_with_the_last_unit() {
         let mut class = DecisionClass::<16>::INITIAL;
-        let mut state = 0;
         let mut decoder = RangeDecoder::new(&[0xFF; 6]).unwrap();
-        let bits = std::iter::from_fn(|| decoder.bit(&mut class, &mut state).ok());
+        let bits = std::iter::from_fn(|| decoder.bit(&mut class).ok());
         assert!(bits.take(1000).count() < 200);
         assert!(RangeDecoder::new(&[0; 3]).is_none());
     }

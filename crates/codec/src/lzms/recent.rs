@@ -1,5 +1,4 @@
 //! The match sources used last.
-#![expect(clippy::indexing_slicing, reason = "positions are at most RECENT")]
 
 use super::layout::RECENT;
 
@@ -31,9 +30,20 @@ impl<T: Copy> RecentQueue<T> {
     #[inline(always)]
     pub(super) fn reuse(&mut self, index: usize, delayed: bool) -> T {
         let position = index + usize::from(delayed);
-        let source = self.entries[position];
-        self.entries.copy_within(..position, 1);
-        self.entries[0] = source;
+        // Compares instead of indexing, so that the queue can live in registers.
+        let [a, b, c, d] = self.entries;
+        let source = match position {
+            0 => a,
+            1 => b,
+            2 => c,
+            _ => d,
+        };
+        self.entries = [
+            source,
+            if position >= 1 { a } else { b },
+            if position >= 2 { b } else { c },
+            if position >= 3 { c } else { d },
+        ];
         source
     }
 }

@@ -24,6 +24,8 @@ const WINDOW: u32 = 65535;
 const OPERAND: usize = 4;
 /// Bytes of the instruction E9 (`jmp`), which is skipped.
 const JUMP: usize = 5;
+/// Bytes searched at once.
+const BLOCK: usize = 64;
 
 /// The memory of the filter.
 #[derive(Clone, Debug)]
@@ -35,12 +37,50 @@ pub(super) struct Filter {
     base: u32,
 }
 
-/// What the bytes at a possible opcode are.
-enum Found {
-    /// An opcode of this many bytes whose operand is translated within this reach.
-    Opcode(usize, u32),
-    /// Bytes to be skipped.
-    Skip(usize),
+/// A pass over a chunk.
+struct Scan<'a> {
+    named: &'a mut [u32; 1 << 16],
+    base: u32,
+    /// The last byte of the last sure instruction.
+    last_sure: Option<u32>,
+}
+
+impl Scan<'_> {
+    /// Looks at a marked position, and returns how many bytes lie between it and the next position
+    /// where an instruction may start.
+    ///
+    /// Odd but so: of the `ModR/M` byte only the low three bits are tested where all but the register
+    /// field would have to be, and with 8B the upper half as well.
+    #[inline(always)]
+    fn instruction(&mut self, chunk: &mut [u8], at: usize) -> usize {
+        match chunk[at..at + 3] {
+            [0xE8, ..] => self.operand(chunk, at, 1, CALL_REACH),
+            [0xFF, 0x15, _] => self.operand(chunk, at, 2, REACH),
+            [0xF0, 0x83, 0x05] | [0x48, 0x8B, 0x05 | 0x0D] => self.operand(chunk, at, 3, REACH),
+            [0x48 | 0x4C, 0x8D, modrm] if modrm & 7 == 5 => self.operand(chunk, at, 3, REACH),
+            [0xE9, ..] => JUMP,
+            _ => 1,
+        }
+    }
+
+    /// Handles the operand of an opcode of `opcode` bytes; returns the bytes of both.
+    #[inline(always)]
+    fn operand(&mut self, chunk: &mut [u8], at: usize, opcode: usize, reach: u32) -> usize {
+        let position = at as u32;
+        let bytes = opcode + OPERAND;
+        let Some(operand) = chunk[at + opcode..].first_chunk_mut::<OPERAND>() else { return bytes };
+        if self.last_sure.is_some_and(|sure| position - sure <= reach) {
+            *operand = u32::from_le_bytes(*operand).wrapping_sub(position).to_le_bytes();
+        }
+        let place = u32::from_le_bytes(*operand).wrapping_add(position) as u16;
+        let last_byte = position + bytes as u32 - 1;
+        let named = &mut self.named[usize::from(place)];
+        if self.base + last_byte - *named <= WINDOW {
+            self.last_sure = Some(last_byte);
+        }
+        *named = self.base + last_byte;
+        bytes
+    }
 }
 
 impl Filter {
@@ -55,31 +95,23 @@ impl Filter {
             return;
         }
         let base = self.begin_chunk(chunk.len() as u32);
-        // The first position behind the reach of the last sure instruction, for full reach.
-        let mut last_sure = None;
+        let mut scan = Scan { named: &mut self.last_named, base, last_sure: None };
         let end = chunk.len() - TAIL;
+        // The first position where an instruction may start.
         let mut from = 1;
-        while let Some(at) = find_opcode(chunk, from, end) {
-            let (opcode, reach) = match look_at(&chunk[at..at + 3]) {
-                Found::Opcode(opcode, reach) => (opcode, reach),
-                Found::Skip(bytes) => {
-                    from = at + bytes;
-                    continue;
+        for start in (0..end).step_by(BLOCK) {
+            for (n, mut marks) in mark_block(chunk, start).into_iter().enumerate() {
+                while marks != 0 {
+                    let at = start + 8 * n + marks.trailing_zeros() as usize / 8;
+                    marks &= marks - 1;
+                    if at >= end {
+                        return;
+                    }
+                    if at >= from {
+                        from = at + scan.instruction(chunk, at);
+                    }
                 }
-            };
-            let position = at as u32;
-            let Some(operand) = chunk[at + opcode..].first_chunk_mut::<OPERAND>() else { break };
-            if last_sure.is_some_and(|sure: u32| position.saturating_sub(sure) <= reach) {
-                *operand = u32::from_le_bytes(*operand).wrapping_sub(position).to_le_bytes();
             }
-            let place = u32::from_le_bytes(*operand).wrapping_add(position) as u16;
-            let last_byte = (at + opcode + OPERAND - 1) as u32;
-            let named = &mut self.last_named[usize::from(place)];
-            if base + last_byte - *named <= WINDOW {
-                last_sure = Some(last_byte);
-            }
-            *named = base + last_byte;
-            from = at + opcode + OPERAND;
         }
     }
 
@@ -97,35 +129,39 @@ impl Filter {
     }
 }
 
-/// Tells what instruction, if any, the three bytes may begin. The first is one that
-/// [`find_opcode`] finds.
-///
-/// Odd but so: of the `ModR/M` byte only the low three bits are tested where all but the register field
-/// would have to be, and with 8B the upper half as well.
+/// Marks the positions in the block at `start` where an opcode may start: the marked bytes of the
+/// result (little-endian) are 1, all others 0.
 #[inline(always)]
-fn look_at(bytes: &[u8]) -> Found {
-    match *bytes {
-        [0xE8, ..] => Found::Opcode(1, CALL_REACH),
-        [0xE9, ..] => Found::Skip(JUMP),
-        [0xFF, 0x15, _] => Found::Opcode(2, REACH),
-        [0xF0, 0x83, 0x05] => Found::Opcode(3, REACH),
-        [0x48 | 0x4C, 0x8D, modrm] if modrm & 7 == 5 => Found::Opcode(3, REACH),
-        [0x48, 0x8B, 0x05 | 0x0D] => Found::Opcode(3, REACH),
-        _ => Found::Skip(1),
+fn mark_block(chunk: &[u8], start: usize) -> [u64; BLOCK / 8] {
+    let rest = &chunk[start..];
+    let mut marks = [0; BLOCK];
+    if let (Some(first), Some(second)) = (rest.first_chunk(), rest[1..].first_chunk()) {
+        mark(first, second, &mut marks);
+    } else {
+        let mut padded = [0; BLOCK + 1];
+        padded[..rest.len()].copy_from_slice(rest);
+        let [first @ .., _] = &padded;
+        let [_, second @ ..] = &padded;
+        mark(first, second, &mut marks);
     }
+    let mut words = [0; BLOCK / 8];
+    for (word, marks) in words.iter_mut().zip(marks.as_chunks().0) {
+        *word = u64::from_le_bytes(*marks);
+    }
+    words
 }
 
-/// Whether an opcode may start with this byte.
-#[inline(always)]
-const fn may_start(byte: u8) -> bool {
-    byte & 0xFB == 0x48 || byte & 0xFE == 0xE8 || byte == 0xF0 || byte == 0xFF
-}
-
-/// The first position in `from..end` where an opcode may start.
-#[inline(always)]
-fn find_opcode(chunk: &[u8], from: usize, end: usize) -> Option<usize> {
-    let rest = chunk.get(from..end)?;
-    rest.iter().position(|&byte| may_start(byte)).map(|i| from + i)
+/// Marks a block, given its bytes and those one further. No early exits, and a function of its own:
+/// the compiler turns this into vector compares.
+#[inline(never)]
+fn mark(first: &[u8; BLOCK], second: &[u8; BLOCK], marks: &mut [u8; BLOCK]) {
+    for ((&first, &second), mark) in first.iter().zip(second).zip(marks) {
+        let call_or_jump = first & 0xFE == 0xE8;
+        let indirect_call = (first == 0xFF) & (second == 0x15);
+        let lock_add = (first == 0xF0) & (second == 0x83);
+        let wide = (first & 0xFB == 0x48) & (second & 0xF9 == 0x89);
+        *mark = u8::from(call_or_jump | indirect_call | lock_add | wide);
+    }
 }
 
 #[cfg(test)]
@@ -178,7 +214,7 @@ mod tests {
         check(&[0xF0, 0x83, 0x0D], false);
         check(&[0xF0, 0x81, 0x05], false);
         // A byte that is no part of an opcode may begin one itself.
-        for modrm in (0..=255).filter(|&byte| !may_start(byte)) {
+        for modrm in (0..=255).filter(|&byte| ![0xE8, 0xE9].contains(&byte)) {
             check(&[0x48, 0x8D, modrm], modrm & 7 == 5);
             check(&[0x4C, 0x8D, modrm], modrm & 7 == 5);
             check(&[0x48, 0x8B, modrm], modrm == 0x05 || modrm == 0x0D);
