@@ -13,10 +13,6 @@ pub(crate) use size::{Data, Large, Links, Size, Small};
 /// Bytes that are readable (zero) behind the end of the data.
 pub(crate) const PADDING: usize = 320;
 
-/// The longest match looked for, in bytes. The limit is LZX's; XPRESS, which has none, extends its
-/// matches itself.
-pub(crate) const MAX_LENGTH: usize = 257;
-
 /// How many bytes from `a` and `b` on are equal, given that the first `known` are, and not counting
 /// beyond `limit`.
 #[inline(always)]

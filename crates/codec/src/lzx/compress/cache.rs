@@ -36,7 +36,7 @@ impl MatchCache {
             if self.matches.capacity() - self.matches.len() < 256 { self.matches.reserve(4096); }
             let before = self.matches.len();
             let matches = &mut self.matches;
-            let best = finder.search(data, pos, limit, effort, |m| {
+            let best = finder.search::<true>(data, pos, limit, effort, |m| {
                 matches.push((m.offset as u32 + 2) << LENGTH_BITS | m.length as u32);
             });
             self.counts[pos - start] = (self.matches.len() - before) as u8;

@@ -80,7 +80,7 @@ impl<S: Size> Engine<S> {
             data: S::Data::new(size),
             finder: LinkFinder::new(size),
             parse: Parse::new(),
-            splitter: split::Splitter::new(layout::main_symbols(window)),
+            splitter: split::Splitter::new(layout::main_symbols(window), if lazy { 4096 } else { 2048 }),
             piece: env("PIECE", 0) as usize,
             passes: env("PASSES", if lazy { 0 } else { 2 }),
             jump: optimal::Jump {
@@ -109,14 +109,18 @@ impl<S: Size> Engine<S> {
         self.parse.clear();
         let mut recent = Recent(layout::INITIAL_RECENT);
         let main_symbols = layout::main_symbols(self.window);
-        self.finder.link(&self.data, len);
+        if self.passes > 0 {
+            self.finder.link::<true>(&self.data, len);
+        } else {
+            self.finder.link::<false>(&self.data, len);
+        }
         let data = &self.data;
         let bytes = data.bytes();
         if self.passes > 0 {
             self.cache.fill(&self.finder, data, 0, len, self.effort, self.jump.keep);
             quick::parse(data, (0, len), &self.cache, recent, &mut self.parse);
         } else {
-            lazy::parse(&self.finder, data, 0, len, recent, self.effort, &mut self.parse);
+            lazy::parse(&self.finder, data, (0, len), recent, self.effort, &mut self.parse);
         }
         let cells = self.splitter.split(&bytes[..len], 0, &self.parse);
         let mut start = 0;
