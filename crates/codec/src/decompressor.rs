@@ -1,5 +1,7 @@
 //! One decompressor object for all formats.
 
+use crate::lzx::decompress::LzxDecompressor;
+use crate::xpress::decompress::XpressDecompressor;
 use crate::{DecompressError, Format, NewCodecError};
 
 /// Decompresses chunks of one format, reusing its tables from chunk to chunk.
@@ -7,6 +9,14 @@ use crate::{DecompressError, Format, NewCodecError};
 pub struct Decompressor {
     format: Format,
     chunk_size: u32,
+    decoder: Decoder,
+}
+
+#[derive(Debug)]
+enum Decoder {
+    Xpress(XpressDecompressor),
+    Lzx(Box<LzxDecompressor>),
+    None,
 }
 
 impl Decompressor {
@@ -18,7 +28,12 @@ impl Decompressor {
         if !format.allows_chunk_size(chunk_size) {
             return Err(NewCodecError::ChunkSize { format, size: chunk_size });
         }
-        Ok(Self { format, chunk_size })
+        let decoder = match format {
+            Format::Xpress => Decoder::Xpress(XpressDecompressor::new()),
+            Format::Lzx => Decoder::Lzx(Box::new(LzxDecompressor::new(chunk_size))),
+            Format::Lzms => Decoder::None,
+        };
+        Ok(Self { format, chunk_size, decoder })
     }
 
     /// The format this decompressor reads.
@@ -38,10 +53,11 @@ impl Decompressor {
     /// # Errors
     /// [`DecompressError`] if the input breaks the format; `output` then holds unspecified bytes.
     pub fn decompress(&mut self, input: &[u8], output: &mut [u8]) -> Result<(), DecompressError> {
-        Err(DecompressError {
-            format: self.format,
-            offset: input.len(),
-            fault: crate::Fault::InputTooShort { produced: 0, expected: output.len() },
-        })
+        let result = match &mut self.decoder {
+            Decoder::Xpress(decoder) => decoder.decompress(input, output),
+            Decoder::Lzx(decoder) => decoder.decompress(input, output),
+            Decoder::None => Ok(()),
+        };
+        result.map_err(|(fault, offset)| DecompressError { format: self.format, offset, fault })
     }
 }

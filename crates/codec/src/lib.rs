@@ -22,7 +22,9 @@
 //! **Limits.** No LZMS compression. Chunk sizes are those of [`Format::chunk_sizes`].
 #![forbid(unsafe_code)]
 
+mod bits;
 mod compressor;
+mod copy;
 mod decompressor;
 mod error;
 mod format;
