@@ -4,6 +4,11 @@
 //! sizes: chunks up to 64 KiB have 16-bit positions and arrays of fixed size, which halves the tables
 //! and lets the compiler see that masked indices are in bounds; larger chunks have 32-bit positions
 //! and slices.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "hot loops: small tables are indexed with masks, large ones with positions in the chunk"
+)]
 
 pub(crate) mod links;
 mod size;

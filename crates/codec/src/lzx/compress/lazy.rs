@@ -1,44 +1,9 @@
 //! Chooses matches by looking one position ahead.
 
-use super::block::Parse;
+use super::parse::{Parse, Recent};
 use crate::lzx::layout::{MAX_MATCH, RECENT_OFFSETS};
 use crate::matchfinder::links::{Effort, LinkFinder, Match};
-use crate::matchfinder::{Data, Size, common_length};
-
-/// The three recent offsets.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Recent(pub(super) [u32; 3]);
-
-impl Recent {
-    /// Uses an offset code and returns the queue behind it.
-    #[inline(always)]
-    pub(super) fn after(self, code: u32) -> Self {
-        let [r0, r1, r2] = self.0;
-        Self(match code {
-            0 => [r0, r1, r2],
-            1 => [r1, r0, r2],
-            2 => [r2, r1, r0],
-            _ => [code - 2, r0, r1],
-        })
-    }
-
-    /// The longest match at a recent offset: length and index.
-    #[inline(always)]
-    pub(super) fn longest(self, data: &impl Data, pos: usize, limit: usize) -> (usize, u32) {
-        let seq = data.load32(pos) as u16;
-        let mut best = (0, 0);
-        for (index, offset) in (0..).zip(self.0) {
-            let offset = offset as usize;
-            if offset <= pos && data.load32(pos - offset) as u16 == seq {
-                let length = common_length(data, pos, pos - offset, 2, limit);
-                if length > best.0 {
-                    best = (length, index);
-                }
-            }
-        }
-        best
-    }
-}
+use crate::matchfinder::{Data, Size};
 
 #[inline(always)]
 pub(super) fn explicit_score(length: usize, offset: usize) -> usize {

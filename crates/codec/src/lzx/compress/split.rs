@@ -4,8 +4,8 @@
 //! of codes (the symbols get longer, one header is saved) is joined, again and again, until no pair
 //! gains.
 
-use super::block::{Frequencies, NO_LENGTH, Parse};
 use super::cost::{UNIT, log2};
+use super::parse::{Frequencies, NO_LENGTH, Parse};
 use crate::lzx::layout::*;
 
 /// Estimated bits of a block's header: a fixed part, and a part for each symbol in use. Fitted to real
