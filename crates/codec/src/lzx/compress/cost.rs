@@ -1,6 +1,6 @@
 //! What each symbol costs, in fractions of a bit.
 
-use super::block::Frequencies;
+use super::parse::Frequencies;
 use crate::lzx::layout::*;
 
 /// Where the cost begins in a node's word; the item stands below.
@@ -17,7 +17,7 @@ pub(super) struct Costs {
     /// By match length: the length symbol.
     length: [u64; 512],
     /// By the offset's low bits; the second half is zero.
-    pub(super) aligned: [u64; 16],
+    aligned: [u64; 2 * ALIGNED_SYMBOLS],
 }
 
 /// `log2(x)` in cost units for `x` from 1 on.
@@ -37,7 +37,7 @@ const fn log2_table() -> [u8; 64] {
         let one = 64u64 << 24;
         let mut bits = 0;
         let mut result: u32 = 0;
-        while bits < 5 + 1 {
+        while bits < 6 {
             x = (x as u128 * x as u128 / one as u128) as u64;
             result <<= 1;
             if x >= 2 * one {
@@ -46,7 +46,7 @@ const fn log2_table() -> [u8; 64] {
             }
             bits += 1;
         }
-        table[i] = ((result + 1) / 2) as u8;
+        table[i] = result.div_ceil(2) as u8;
         i += 1;
     }
     table
@@ -65,6 +65,13 @@ impl Costs {
     pub(super) fn row_from(&self, slot: usize, length: usize) -> &[u64; 4] {
         let at = (slot & 63) * LENGTH_HEADERS + ((length - MIN_MATCH) & 7);
         self.rows[at..].first_chunk().unwrap_or(&[0; 4])
+    }
+
+    /// The price of the low bits of an offset code, where the aligned code would code them.
+    #[inline(always)]
+    pub(super) fn aligned(&self, slot: usize, code: u32) -> u64 {
+        let low = if slot >= FIRST_ALIGNED_SLOT { code as usize & 7 } else { ALIGNED_SYMBOLS };
+        self.aligned[low]
     }
 
     /// The main symbol's price of a match with this slot, [`LONG`] or longer.

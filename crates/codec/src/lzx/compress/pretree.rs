@@ -73,8 +73,8 @@ impl PackedLengths {
                     left -= n;
                 }
             }
-            for i in at + run - left..at + run {
-                self.push(difference(old[i], len), 0, 0, freqs);
+            for &old in &old[at + run - left..at + run] {
+                self.push(difference(old, len), 0, 0, freqs);
             }
             at += run;
         }

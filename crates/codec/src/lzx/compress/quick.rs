@@ -1,8 +1,8 @@
 //! A quick parse over cached matches: gives the first statistics.
 
-use super::block::Parse;
 use super::cache::{LENGTH_BITS, LENGTH_MASK, MatchCache};
-use super::lazy::{Recent, explicit_score};
+use super::lazy::explicit_score;
+use super::parse::{Parse, Recent};
 use crate::matchfinder::Data;
 
 pub(super) fn parse(
