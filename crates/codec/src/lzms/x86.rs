@@ -167,6 +167,8 @@ fn mark(window: &[u8; BLOCK + 2], marks: &mut [u8; BLOCK]) {
 mod tests {
     use super::*;
 
+    use crate::lzms::testing::{code_like, unfilter};
+
     const GAP: usize = 40;
 
     /// A chunk with these instructions `GAP` bytes apart, beginning at `GAP`.
@@ -319,5 +321,20 @@ mod tests {
                 assert_eq!(again, expected);
             }
         }
+    }
+
+    #[test]
+    fn is_the_plain_rule() {
+        let mut filter = Filter::new();
+        let mut translated = 0;
+        for (len, seed) in (0..300).chain([4096, 70_000, 300_000, 1 << 20]).zip(1..) {
+            let chunk = code_like(len, seed);
+            let (mut fast, mut plain) = (chunk.clone(), chunk.clone());
+            filter.decode(&mut fast);
+            unfilter(&mut plain);
+            assert_eq!(fast, plain, "length {len}");
+            translated += usize::from(fast != chunk);
+        }
+        assert!(translated > 100, "only {translated} chunks were translated");
     }
 }
