@@ -1,1 +1,13 @@
 //! LZMS.
+
+mod bits;
+mod build;
+mod code;
+mod copy;
+mod decoder;
+mod layout;
+mod range;
+mod recent;
+mod x86;
+
+pub(crate) use decoder::Decoder;

@@ -6,7 +6,7 @@
 //! a longer match must share as well: whichever of the two chains leads farther back has fewer
 //! candidates in it.
 
-use super::{Data, Links, MAX_LENGTH, Size, common_length};
+use super::{Data, Links, Size, common_length};
 
 /// Two-byte matches are worth finding up to this offset.
 const NEAR: usize = 256;
@@ -55,30 +55,35 @@ impl<S: Size> LinkFinder<S> {
         }
     }
 
-    /// Links the first `len` bytes.
-    pub(crate) fn link(&mut self, data: &S::Data, len: usize) {
+    /// Links the first `len` bytes. Only with `PAIRS` are two-byte matches found.
+    pub(crate) fn link<const PAIRS: bool>(&mut self, data: &S::Data, len: usize) {
         let bits = (len.max(256).ilog2() + 1).min(HASH_BITS);
-        self.heads2.clear(1 << PAIR_BITS);
-        self.heads3.clear(1 << bits);
+        if PAIRS {
+            self.heads2.clear(1 << PAIR_BITS);
+        }
+        let bits3 = if PAIRS { bits } else { bits.min(13) };
+        self.heads3.clear(1 << bits3);
         self.heads4.clear(1 << bits);
         for pos in 0..len {
             let seq = data.load32(pos);
-            let hash2 = (seq << 16).wrapping_mul(MULTIPLIER) >> (32 - PAIR_BITS);
-            let hash3 = (seq << 8).wrapping_mul(MULTIPLIER) >> (32 - bits);
+            if PAIRS {
+                let hash = (seq << 16).wrapping_mul(MULTIPLIER) >> (32 - PAIR_BITS);
+                let newest = self.heads2.swap(hash as usize, pos);
+                self.pairs.swap(pos, newest);
+            }
+            let hash3 = (seq << 8).wrapping_mul(MULTIPLIER) >> (32 - bits3);
             let hash4 = seq.wrapping_mul(MULTIPLIER) >> (32 - bits);
-            let pair = self.heads2.swap(hash2 as usize, pos);
-            self.pairs.swap(pos, pair);
-            let triple = self.heads3.swap(hash3 as usize, pos);
-            self.triples.swap(pos, triple);
+            let newest = self.heads3.swap(hash3 as usize, pos);
+            self.triples.swap(pos, newest);
             let newest = self.heads4.swap(hash4 as usize, pos);
             self.chain.swap(pos, newest);
         }
     }
 
-    /// Calls `found` for each match at `pos` that is longer and farther than those before it, none
-    /// longer than `limit`. Returns the longest length, or 0.
+    /// Calls `found` for each match at `pos` that is longer and farther than those before it, at least
+    /// two (with `PAIRS`) or three and at most `limit` bytes long. Returns the longest length, or 0.
     #[inline(always)]
-    pub(crate) fn search(
+    pub(crate) fn search<const PAIRS: bool>(
         &self,
         data: &S::Data,
         pos: usize,
@@ -89,11 +94,14 @@ impl<S: Size> LinkFinder<S> {
         let none = S::Links::NONE;
         let seq = data.load32(pos);
         let triple = self.triples.get(pos);
-        let pair = self.pairs.get(pos);
         let mut best = 0;
-        if pair != triple && pos.wrapping_sub(pair) < NEAR && data.load32(pair) as u16 == seq as u16 {
-            found(Match { length: 2, offset: pos - pair });
-            best = 2;
+        if PAIRS {
+            let pair = self.pairs.get(pos);
+            let offset = pos.wrapping_sub(pair);
+            if pair != triple && offset < NEAR && data.load32(pair) as u16 == seq as u16 {
+                found(Match { length: 2, offset });
+                best = 2;
+            }
         }
         if triple == none {
             return best;
@@ -102,55 +110,100 @@ impl<S: Size> LinkFinder<S> {
             found(Match { length: 3, offset: pos - triple });
             best = 3;
         }
-        let mut cand = self.chain.get(pos);
+        let first = self.chain.get(pos);
+        let walk = Walk { pos, cand: first, shift: 0, longest: 3, limit };
+        best.max(self.walk(data, walk, effort, found))
+    }
+
+    /// Like [`Self::search`] but only for matches longer than `floor`, which is at least three.
+    #[inline(always)]
+    pub(crate) fn search_longer(
+        &self,
+        data: &S::Data,
+        pos: usize,
+        limit: usize,
+        floor: usize,
+        effort: Effort,
+        found: impl FnMut(Match),
+    ) -> usize {
+        let none = S::Links::NONE;
+        if floor >= limit {
+            return 0;
+        }
+        let shift = floor - 3;
+        let first = self.chain.get(pos);
+        let there = self.chain.get(pos + shift);
+        if first == none || there == none {
+            return 0;
+        }
+        let walk = Walk { pos, cand: first, shift: 0, longest: floor, limit };
+        if there < first + shift && there >= shift {
+            self.walk(data, Walk { cand: there, shift, ..walk }, effort, found)
+        } else {
+            self.walk(data, walk, effort, found)
+        }
+    }
+
+    #[inline(always)]
+    fn walk(
+        &self,
+        data: &S::Data,
+        walk: Walk,
+        effort: Effort,
+        mut found: impl FnMut(Match),
+    ) -> usize {
+        let none = S::Links::NONE;
+        let Walk { pos, mut cand, mut shift, mut longest, limit } = walk;
         let nice = effort.nice.min(limit);
-        let mut longest = 3;
-        let mut tail = seq;
-        // The chain followed is that of `pos + shift`.
-        let mut shift = 0;
+        let seq = data.load32(pos);
+        let mut tail = data.load32(pos + longest - 3);
+        let mut best = 0;
         let mut depth = effort.depth;
         while cand != none {
             let Some(start) = cand.checked_sub(shift) else { break };
+            let mut next = self.chain.get(cand);
             if data.load32(start + longest - 3) == tail && data.load32(start) == seq {
-                let length = common_length(data, pos, start, 4, limit.min(MAX_LENGTH));
+                let length = common_length(data, pos, start, 4, limit);
                 if length > longest {
                     longest = length;
                     best = length;
                     found(Match { length, offset: pos - start });
-                    if length >= nice {
+                    if length >= nice || next == none {
                         break;
                     }
                     tail = data.load32(pos + longest - 3);
-                    let here = self.chain.get(cand);
-                    let shifted = longest - 3;
-                    let mut there = self.chain.get(pos + shifted);
-                    // Skip what is not farther back than the match found.
-                    while depth > 1 && there != none && there >= start + shifted {
-                        depth -= 1;
-                        there = self.chain.get(there);
+                    // Does the other chain, at its first link behind this match, lead farther back?
+                    let other_shift = longest - 3;
+                    let mut other = self.chain.get(pos + other_shift);
+                    if other != none && other >= start + other_shift {
+                        other = self.chain.get(other);
                     }
-                    if there == none || here == none {
+                    if other == none {
                         break;
                     }
-                    if there + shift < here + shifted {
-                        cand = there;
-                        shift = shifted;
-                    } else {
-                        cand = here;
+                    if other < start + other_shift && other + shift < next + other_shift {
+                        next = other;
+                        shift = other_shift;
                     }
-                    depth = depth.saturating_sub(1);
-                    if depth == 0 {
-                        break;
-                    }
-                    continue;
                 }
             }
             depth -= 1;
             if depth == 0 {
                 break;
             }
-            cand = self.chain.get(cand);
+            cand = next;
         }
         best
     }
+}
+
+/// Where a search stands: it follows the chain of `pos + shift`.
+#[derive(Clone, Copy)]
+struct Walk {
+    pos: usize,
+    cand: usize,
+    shift: usize,
+    /// Only longer matches count.
+    longest: usize,
+    limit: usize,
 }

@@ -4,6 +4,11 @@
 //! sizes: chunks up to 64 KiB have 16-bit positions and arrays of fixed size, which halves the tables
 //! and lets the compiler see that masked indices are in bounds; larger chunks have 32-bit positions
 //! and slices.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "hot loops: small tables are indexed with masks, large ones with positions in the chunk"
+)]
 
 pub(crate) mod links;
 mod size;
@@ -12,10 +17,6 @@ pub(crate) use size::{Data, Large, Links, Size, Small};
 
 /// Bytes that are readable (zero) behind the end of the data.
 pub(crate) const PADDING: usize = 320;
-
-/// The longest match looked for, in bytes. The limit is LZX's; XPRESS, which has none, extends its
-/// matches itself.
-pub(crate) const MAX_LENGTH: usize = 257;
 
 /// How many bytes from `a` and `b` on are equal, given that the first `known` are, and not counting
 /// beyond `limit`.

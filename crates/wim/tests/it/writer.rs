@@ -68,7 +68,7 @@ fn a_new_file_is_unfinished_until_the_end() {
     let error = Wim::open(file.to_bytes()).unwrap_err();
     assert_eq!(error.to_string(), "WIM file is incomplete: writing it was never finished");
     store_blob(&mut writer, &vec![1; 2_000_000]);
-    assert!(Wim::open(file.to_bytes()).is_err());
+    Wim::open(file.to_bytes()).unwrap_err();
     writer.finish(KEEP).unwrap();
     let wim = verify(file.to_bytes());
     assert_eq!(wim.image_count(), 0);
@@ -329,7 +329,7 @@ fn images_and_blobs_are_copied_between_files() {
             assert_eq!(writer.copy_blob(&source, blob).unwrap(), Copied::Yes);
         }
         assert_eq!(writer.copy_image(&source, 2, Some("copied"), Some("")).unwrap(), 1);
-        assert!(writer.copy_image(&source, 2, Some("copied"), None).is_err());
+        writer.copy_image(&source, 2, Some("copied"), None).unwrap_err();
         let wim = verify(writer.finish(KEEP).unwrap().into_bytes());
         assert_eq!(wim.metadata_bytes(1).unwrap(), source.metadata_bytes(2).unwrap());
         assert_same(&wim.read_tree(1).unwrap().tree, &tree(2));

@@ -1,127 +1,10 @@
-//! One block: what was parsed, the codes for it, and the writing.
+//! One block: the codes for what was parsed, and the writing.
 
 use super::bits::BitWriter;
+use super::parse::{Frequencies, Lengths, Sequence};
 use super::pretree::PackedLengths;
 use crate::huffman::build;
 use crate::lzx::layout::*;
-
-/// A run of literals and the match behind it.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Sequence {
-    /// Literals before the match.
-    pub(super) literals: u32,
-    /// The offset's extra bits.
-    pub(super) extra: u32,
-    /// Main symbol of the match.
-    pub(super) main: u16,
-    /// Length symbol, or [`NO_LENGTH`].
-    pub(super) length: u16,
-}
-
-/// The match has no length symbol.
-pub(super) const NO_LENGTH: u16 = u16::MAX;
-
-/// How often each symbol occurs in a block.
-#[derive(Clone, Debug)]
-pub(super) struct Frequencies {
-    pub(super) main: [u32; MAX_MAIN_SYMBOLS],
-    pub(super) length: [u32; LENGTH_SYMBOLS],
-    pub(super) aligned: [u32; ALIGNED_SYMBOLS],
-}
-
-impl Frequencies {
-    pub(super) const fn new() -> Self {
-        Self {
-            main: [0; MAX_MAIN_SYMBOLS],
-            length: [0; LENGTH_SYMBOLS],
-            aligned: [0; ALIGNED_SYMBOLS],
-        }
-    }
-
-    /// Adds the counts of `other`.
-    pub(super) fn add(&mut self, other: &Self) {
-        let main = self.main.iter_mut().zip(&other.main);
-        let length = self.length.iter_mut().zip(&other.length);
-        let aligned = self.aligned.iter_mut().zip(&other.aligned);
-        for (sum, &count) in main.chain(length).chain(aligned) {
-            *sum += count;
-        }
-    }
-}
-
-/// The slot of an offset code: 0 to 2 mean recent offsets, others are the offset plus two.
-#[inline(always)]
-pub(super) const fn slot_of(code: u32) -> u32 {
-    if code < 2 {
-        return code;
-    }
-    let log = code.ilog2();
-    if log < MAX_EXTRA_BITS + 2 {
-        2 * log + ((code >> (log - 1)) & 1)
-    } else {
-        34 + (code >> MAX_EXTRA_BITS)
-    }
-}
-
-/// A block's parse.
-#[derive(Debug)]
-pub(super) struct Parse {
-    pub(super) sequences: Vec<Sequence>,
-    pub(super) freqs: Frequencies,
-}
-
-impl Parse {
-    pub(super) fn new() -> Self {
-        Self { sequences: Vec::new(), freqs: Frequencies::new() }
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.sequences.clear();
-        self.freqs = Frequencies::new();
-    }
-
-    /// Counts literals.
-    #[inline(always)]
-    pub(super) fn literals(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.freqs.main[usize::from(byte)] += 1;
-        }
-    }
-
-    /// Counts and records a match behind `literals` literals.
-    #[inline(always)]
-    pub(super) fn push(&mut self, literals: u32, length: u32, code: u32) {
-        let slot = slot_of(code);
-        let bits = u32::from(OFFSET_EXTRA_BITS[slot as usize]);
-        let extra = code & ((1 << bits) - 1);
-        let header = (length - MIN_MATCH as u32).min(LONG_LENGTH_HEADER as u32);
-        let main = (LITERALS as u32 + slot * 8 + header) as u16;
-        self.freqs.main[usize::from(main)] += 1;
-        let mut symbol = NO_LENGTH;
-        if header == LONG_LENGTH_HEADER as u32 {
-            let long = length - MIN_MATCH as u32 - LONG_LENGTH_HEADER as u32;
-            self.freqs.length[long as usize] += 1;
-            symbol = long as u16;
-        }
-        if slot >= FIRST_ALIGNED_SLOT as u32 {
-            self.freqs.aligned[(extra & 7) as usize] += 1;
-        }
-        self.sequences.push(Sequence { literals, extra, main, length: symbol });
-    }
-}
-
-/// The code lengths of a block.
-#[derive(Clone, Debug)]
-pub(super) struct Lengths {
-    pub(super) main: [u8; MAX_MAIN_SYMBOLS],
-    pub(super) length: [u8; LENGTH_SYMBOLS],
-}
-
-impl Lengths {
-    pub(super) const fn new() -> Self {
-        Self { main: [0; MAX_MAIN_SYMBOLS], length: [0; LENGTH_SYMBOLS] }
-    }
-}
 
 /// The codes of a block.
 pub(super) struct Codes {
@@ -130,7 +13,6 @@ pub(super) struct Codes {
     length: [u16; LENGTH_SYMBOLS],
     aligned_lens: [u8; ALIGNED_SYMBOLS],
     aligned: [u16; ALIGNED_SYMBOLS],
-    main_symbols: usize,
     use_aligned: bool,
     literals: PackedLengths,
     matches: PackedLengths,
@@ -156,8 +38,10 @@ impl Codes {
         build::build(&freqs.length, LENGTH_MAX_BITS as u8, &mut lens.length, &mut length);
         build::build(&freqs.aligned, ALIGNED_MAX_BITS as u8, &mut aligned_lens, &mut aligned);
         let literals = PackedLengths::new(&old.main[..LITERALS], &lens.main[..LITERALS]);
-        let matches =
-            PackedLengths::new(&old.main[LITERALS..main_symbols], &lens.main[LITERALS..main_symbols]);
+        let matches = PackedLengths::new(
+            &old.main[LITERALS..main_symbols],
+            &lens.main[LITERALS..main_symbols],
+        );
         let long = PackedLengths::new(&old.length, &lens.length);
 
         let mut bits = u64::from(literals.bits() + matches.bits() + long.bits());
@@ -177,7 +61,6 @@ impl Codes {
             length,
             aligned_lens,
             aligned,
-            main_symbols,
             use_aligned,
             literals,
             matches,
@@ -213,7 +96,12 @@ impl Codes {
         self.long.write(out);
     }
 
-    pub(super) fn write_body(&self, mut bytes: &[u8], sequences: &[Sequence], out: &mut BitWriter<'_>) {
+    pub(super) fn write_body(
+        &self,
+        mut bytes: &[u8],
+        sequences: &[Sequence],
+        out: &mut BitWriter<'_>,
+    ) {
         for sequence in sequences {
             let (literals, rest) = bytes.split_at(sequence.literals as usize);
             self.write_literals(literals, out);

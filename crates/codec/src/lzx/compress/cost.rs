@@ -1,6 +1,6 @@
 //! What each symbol costs, in fractions of a bit.
 
-use super::block::Frequencies;
+use super::parse::Frequencies;
 use crate::lzx::layout::*;
 
 /// Where the cost begins in a node's word; the item stands below.
@@ -17,7 +17,7 @@ pub(super) struct Costs {
     /// By match length: the length symbol.
     length: [u64; 512],
     /// By the offset's low bits; the second half is zero.
-    pub(super) aligned: [u64; 16],
+    aligned: [u64; 2 * ALIGNED_SYMBOLS],
 }
 
 /// `log2(x)` in cost units for `x` from 1 on.
@@ -37,7 +37,7 @@ const fn log2_table() -> [u8; 64] {
         let one = 64u64 << 24;
         let mut bits = 0;
         let mut result: u32 = 0;
-        while bits < 5 + 1 {
+        while bits < 6 {
             x = (x as u128 * x as u128 / one as u128) as u64;
             result <<= 1;
             if x >= 2 * one {
@@ -46,7 +46,7 @@ const fn log2_table() -> [u8; 64] {
             }
             bits += 1;
         }
-        table[i] = ((result + 1) / 2) as u8;
+        table[i] = result.div_ceil(2) as u8;
         i += 1;
     }
     table
@@ -67,6 +67,13 @@ impl Costs {
         self.rows[at..].first_chunk().unwrap_or(&[0; 4])
     }
 
+    /// The price of the low bits of an offset code, where the aligned code would code them.
+    #[inline(always)]
+    pub(super) fn aligned(&self, slot: usize, code: u32) -> u64 {
+        let low = if slot >= FIRST_ALIGNED_SLOT { code as usize & 7 } else { ALIGNED_SYMBOLS };
+        self.aligned[low]
+    }
+
     /// The main symbol's price of a match with this slot, [`LONG`] or longer.
     #[inline(always)]
     pub(super) fn long(&self, slot: usize) -> u64 {
@@ -80,12 +87,7 @@ impl Costs {
     }
 
     pub(super) const fn new() -> Self {
-        Self {
-            literal: [0; LITERALS],
-            rows: [0; ROWS],
-            length: [0; 512],
-            aligned: [0; 16],
-        }
+        Self { literal: [0; LITERALS], rows: [0; ROWS], length: [0; 512], aligned: [0; 16] }
     }
 
     /// Costs by the entropy of these frequencies.
@@ -93,7 +95,11 @@ impl Costs {
         let price = |total: u32| {
             let all = log2(total.max(1));
             move |freq: u32| {
-                if freq == 0 { (all + UNIT).min(UNSEEN) } else { (all - log2(freq).min(all)).max(UNIT / 2) }
+                if freq == 0 {
+                    (all + UNIT).min(UNSEEN)
+                } else {
+                    (all - log2(freq).min(all)).max(UNIT / 2)
+                }
             }
         };
         let main = price(freqs.main.iter().sum());
@@ -101,13 +107,15 @@ impl Costs {
             *cost = u64::from(main(freq)) << COST_SHIFT;
         }
         let rows = freqs.main[LITERALS..main_symbols].chunks_exact(LENGTH_HEADERS);
-        for (slot, (row, freqs)) in self.rows.chunks_exact_mut(LENGTH_HEADERS).zip(rows).enumerate() {
+        for (slot, (row, freqs)) in self.rows.chunks_exact_mut(LENGTH_HEADERS).zip(rows).enumerate()
+        {
             let mut extra = u32::from(OFFSET_EXTRA_BITS[slot]);
             if slot >= FIRST_ALIGNED_SLOT {
                 extra -= ALIGNED_BITS;
             }
             for (length, (cost, &freq)) in (2..).zip(row.iter_mut().zip(freqs)) {
-                *cost = u64::from(main(freq) + extra * UNIT) << COST_SHIFT | if length < 9 { length } else { 0 };
+                *cost = u64::from(main(freq) + extra * UNIT) << COST_SHIFT
+                    | if length < 9 { length } else { 0 };
             }
         }
         let price_length = price(freqs.length.iter().sum());

@@ -1,4 +1,20 @@
 //! The LZX compressor.
+//!
+//! ```text
+//!  chunk ─ E8 filter ─ links ─┬─ lazy parse ──────────────────────────────────┬─ split ─ codes ─ bits
+//!                             └─ all matches ─ quick parse ─ split ─ cheapest ┘
+//!                                                              path per block
+//! ```
+//!
+//! All matches of a segment are found once and kept; a quick parse over them gives the first statistics,
+//! by which the segment is cut into blocks and the first costs are set. The result depends on nothing
+//! but the chunk and the settings, so that parallel captures are reproducible.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "positions lie in the chunk and symbols in their alphabets by construction; a wrong one \
+              panics; chunks are at most 2 MiB, so positions and counts fit 32 bits"
+)]
 
 mod bits;
 mod block;
@@ -6,54 +22,52 @@ mod cache;
 mod cost;
 mod lazy;
 mod optimal;
+mod parse;
 mod pretree;
 mod quick;
+mod settings;
 mod split;
 
 use crate::Level;
 use crate::lzx::{e8, layout};
-use crate::matchfinder::links::{Effort, LinkFinder};
+use crate::matchfinder::links::LinkFinder;
 use crate::matchfinder::{Data, Large, PADDING, Size, Small};
 use bits::BitWriter;
-use block::{Codes, Lengths, Parse};
-use lazy::Recent;
+use block::Codes;
+use cache::MatchCache;
+use cost::Costs;
+use optimal::{Block, Optimizer};
+use parse::{Lengths, Parse, Recent};
+use settings::{Optimal, SAMPLE_STRIDE, Settings, Strategy};
+use split::{Cell, Splitter};
+
+/// Chunks up to this size, in bytes, have 16-bit positions.
+const SMALL_CHUNK: u32 = 1 << 16;
+/// Larger chunks are parsed in segments of this many bytes, which bounds the match cache.
+const SEGMENT: usize = 1 << 16;
+/// Chunks smaller than this never get smaller than themselves: the code lengths alone take more.
+const SMALLEST: usize = 32;
 
 /// Compresses chunks of up to a window's size.
 #[derive(Debug)]
 pub(crate) enum LzxCompressor {
+    /// Windows up to 64 KiB.
     Small(Box<Engine<Small>>),
+    /// Larger ones.
     Large(Box<Engine<Large>>),
 }
 
-#[derive(Debug)]
-pub(crate) struct Engine<S: Size> {
-    window: u32,
-    effort: Effort,
-    data: S::Data,
-    finder: LinkFinder<S>,
-    parse: Parse,
-    splitter: split::Splitter,
-    passes: u32,
-    piece: usize,
-    jump: optimal::Jump,
-    cache: cache::MatchCache,
-    costs: Box<cost::Costs>,
-    optimizer: optimal::Optimizer,
-}
-
-fn env(name: &str, default: u32) -> u32 {
-    std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
-}
-
 impl LzxCompressor {
+    /// A compressor for chunks of at most `window` bytes.
     pub(crate) fn new(window: u32, level: Level) -> Self {
-        if window <= 1 << 16 {
+        if window <= SMALL_CHUNK {
             Self::Small(Box::new(Engine::new(window, level)))
         } else {
             Self::Large(Box::new(Engine::new(window, level)))
         }
     }
 
+    /// Compresses `input` into `output`, if it gets smaller.
     pub(crate) fn compress(&mut self, input: &[u8], output: &mut [u8]) -> Option<usize> {
         match self {
             Self::Small(engine) => engine.compress(input, output),
@@ -62,137 +76,198 @@ impl LzxCompressor {
     }
 }
 
+/// The compressor for one size of tables.
+#[derive(Debug)]
+pub(crate) struct Engine<S: Size> {
+    window: u32,
+    main_symbols: usize,
+    settings: Settings,
+    data: S::Data,
+    finder: LinkFinder<S>,
+    parse: Parse,
+    splitter: Splitter,
+    cache: MatchCache,
+    costs: Box<Costs>,
+    optimizer: Optimizer,
+}
+
+/// What goes over from block to block.
+struct State<'a> {
+    out: BitWriter<'a>,
+    /// Room in `out`, in bits, not yet used up.
+    room: u64,
+    lens: Lengths,
+    recent: Recent,
+}
+
 impl<S: Size> Engine<S> {
     fn new(window: u32, level: Level) -> Self {
         let size = window as usize;
-        let Level(level) = level;
-        let lazy = level < 35;
-        let (depth, nice) = if lazy {
-            (60 * level / 20, 80 * level / 20)
-        } else {
-            (24 * level / 50, 64 * level / 50)
-        };
-        let depth = env("DEPTH", depth);
-        let nice = env("NICE", nice);
+        let main_symbols = layout::main_symbols(window);
+        let settings = Settings::new(level);
         Self {
             window,
-            effort: Effort { depth, nice: nice as usize },
+            main_symbols,
+            settings,
             data: S::Data::new(size),
             finder: LinkFinder::new(size),
             parse: Parse::new(),
-            splitter: split::Splitter::new(layout::main_symbols(window)),
-            piece: env("PIECE", 0) as usize,
-            passes: env("PASSES", if lazy { 0 } else { 2 }),
-            jump: optimal::Jump {
-                length: env("JUMP", nice) as usize,
-                keep: env("KEEP", 8) as usize,
-                margin: u64::from(env("MARGIN", 0) * cost::UNIT) << cost::COST_SHIFT,
+            splitter: Splitter::new(main_symbols, settings.cell_size),
+            cache: match settings.strategy {
+                Strategy::Lazy => MatchCache::default(),
+                Strategy::Optimal(_) => MatchCache::new(size.min(SEGMENT)),
             },
-            cache: Default::default(),
-            costs: Box::new(cost::Costs::new()),
-            optimizer: optimal::Optimizer::new(),
+            costs: Box::new(Costs::new()),
+            optimizer: Optimizer::new(),
         }
     }
 
     fn compress(&mut self, input: &[u8], output: &mut [u8]) -> Option<usize> {
         let len = input.len();
-        if len < 100 {
+        if len < SMALLEST || len > self.window as usize {
             return None;
         }
         let bytes = self.data.bytes_mut();
         bytes[..len].copy_from_slice(input);
         bytes[len..len + PADDING].fill(0);
         e8::encode(&mut bytes[..len]);
-        let room = output.len().min(len - 1);
-        let mut out = BitWriter::new(&mut output[..room]);
-        let mut old = Lengths::new();
-        self.parse.clear();
-        let mut recent = Recent(layout::INITIAL_RECENT);
-        let main_symbols = layout::main_symbols(self.window);
-        self.finder.link(&self.data, len);
-        let data = &self.data;
-        let bytes = data.bytes();
-        if self.passes > 0 {
-            self.cache.fill(&self.finder, data, 0, len, self.effort, self.jump.keep);
-            quick::parse(data, (0, len), &self.cache, recent, &mut self.parse);
+        let pairs = matches!(self.settings.strategy, Strategy::Optimal(_));
+        if pairs {
+            self.finder.link::<true>(&self.data, len);
         } else {
-            lazy::parse(&self.finder, data, 0, len, recent, self.effort, &mut self.parse);
+            self.finder.link::<false>(&self.data, len);
         }
-        let cells = self.splitter.split(&bytes[..len], 0, &self.parse);
-        let mut start = 0;
-        let mut first = 0;
-        let mut first_seq = 0;
-        let mut bits = 0;
-        for cell in cells {
-            if self.passes > 0 {
-                self.costs.set(&cell.freqs, main_symbols);
-                let piece = self.piece;
-                if piece > 0 {
-                    self.parse.clear();
-                    let mut index = first;
-                    let mut at = start;
-                    let mut r = recent;
-                    while at < cell.end {
-                        let stop = (at + piece).min(cell.end);
-                        r = self.optimizer.run(data, (at, stop), &self.cache, (0, index), &self.costs, r, optimal::Jump { margin: self.jump.margin + (2 * u64::from(cost::UNIT) << cost::COST_SHIFT), ..self.jump }, &mut self.parse);
-                        let next = (at + 4096).min(cell.end);
-                        index += self.cache.counts[at..next].iter().map(|&c| usize::from(c)).sum::<usize>();
-                        at = next;
-                    }
-                    let mut mixed = cell.freqs.clone();
-                    for (m, &s) in mixed.main.iter_mut().zip(&self.parse.freqs.main) { *m = *m + s * 4; }
-                    for (m, &s) in mixed.length.iter_mut().zip(&self.parse.freqs.length) { *m = *m + s * 4; }
-                    for (m, &s) in mixed.aligned.iter_mut().zip(&self.parse.freqs.aligned) { *m = *m + s * 4; }
-                    self.costs.set(&mixed, main_symbols);
-                }
-                for pass in 0..self.passes {
-                    if pass > 0 {
-                        self.costs.set(&self.parse.freqs, main_symbols);
-                    }
-                    self.parse.clear();
-                    let r = self.optimizer.run(
-                        data,
-                        (start, cell.end),
-                        &self.cache,
-                        (0, first),
-                        &self.costs,
-                        recent,
-                        self.jump,
-                        &mut self.parse,
-                    );
-                    if pass + 1 == self.passes {
-                        recent = r;
-                    }
-                }
-                let codes = Codes::new(&self.parse.freqs, &old, main_symbols);
-                bits += codes.bits();
-                if bits / 8 >= room as u64 {
-                    return None;
-                }
-                codes.write_header(cell.end - start, self.window, &mut out);
-                codes.write_body(&bytes[start..cell.end], &self.parse.sequences, &mut out);
-                first += self.cache.counts[start..cell.end]
-                    .iter()
-                    .map(|&c| usize::from(c))
-                    .sum::<usize>();
-                old = codes.lens;
-            } else {
-                let codes = Codes::new(&cell.freqs, &old, main_symbols);
-                bits += codes.bits();
-                if bits / 8 >= room as u64 {
-                    return None;
-                }
-                codes.write_header(cell.end - start, self.window, &mut out);
-                codes.write_body(
-                    &bytes[start..cell.end],
-                    &self.parse.sequences[first_seq..cell.sequences],
-                    &mut out,
-                );
-                first_seq = cell.sequences;
-                old = codes.lens;
+        let room = output.len().min(len - 1);
+        let mut state = State {
+            out: BitWriter::new(&mut output[..room]),
+            room: room as u64 * 8,
+            lens: Lengths::new(),
+            recent: Recent(layout::INITIAL_RECENT),
+        };
+        for start in (0..len).step_by(SEGMENT) {
+            let end = (start + SEGMENT).min(len);
+            self.parse.clear();
+            match self.settings.strategy {
+                Strategy::Lazy => self.lazy_segment((start, end), &mut state)?,
+                Strategy::Optimal(how) => self.optimal_segment((start, end), how, &mut state)?,
             }
-            start = cell.end;
         }
-        out.finish()
+        state.out.finish()
+    }
+
+    fn lazy_segment(&mut self, (start, end): (usize, usize), state: &mut State<'_>) -> Option<()> {
+        let effort = self.settings.effort;
+        let range = (start, end);
+        let recent =
+            lazy::parse(&self.finder, &self.data, range, state.recent, effort, &mut self.parse);
+        state.recent = recent;
+        let bytes = self.data.bytes();
+        let mut begin = (start, 0);
+        for cell in self.splitter.split(&bytes[start..end], start, &self.parse) {
+            let codes = Codes::new(&cell.freqs, &state.lens, self.main_symbols);
+            let block = &bytes[begin.0..cell.end];
+            let sequences = &self.parse.sequences[begin.1..cell.sequences];
+            state.write(codes, self.window, block, sequences)?;
+            begin = (cell.end, cell.sequences);
+        }
+        Some(())
+    }
+
+    fn optimal_segment(
+        &mut self,
+        (start, end): (usize, usize),
+        how: Optimal,
+        state: &mut State<'_>,
+    ) -> Option<()> {
+        let keep = how.jump.keep;
+        self.cache.fill(&self.finder, &self.data, (start, end), self.settings.effort, keep);
+        quick::parse(&self.data, (start, end), &self.cache, state.recent, &mut self.parse);
+        let bytes = self.data.bytes();
+        let mut block = Block { start, end, base: start, first: 0 };
+        for cell in self.splitter.split(&bytes[start..end], start, &self.parse) {
+            block.end = cell.end;
+            self.costs.set(&cell.freqs, self.main_symbols);
+            let mut parser = BlockParser {
+                data: &self.data,
+                cache: &self.cache,
+                costs: &mut self.costs,
+                optimizer: &mut self.optimizer,
+                main_symbols: self.main_symbols,
+                how,
+            };
+            if how.sample > 0 {
+                parser.sample(block, cell, state.recent);
+            }
+            let recent = parser.passes(block, state.recent);
+            state.recent = recent;
+            let parse = &self.optimizer.parse;
+            let codes = Codes::new(&parse.freqs, &state.lens, self.main_symbols);
+            let block_bytes = &bytes[block.start..block.end];
+            state.write(codes, self.window, block_bytes, &parse.sequences)?;
+            block.first += self.cache.count(block.start - start, block.end - start);
+            block.start = block.end;
+        }
+        Some(())
+    }
+}
+
+impl State<'_> {
+    /// Writes a block, if it fits.
+    fn write(
+        &mut self,
+        codes: Codes,
+        window: u32,
+        bytes: &[u8],
+        sequences: &[parse::Sequence],
+    ) -> Option<()> {
+        self.room = self.room.checked_sub(codes.bits())?;
+        codes.write_header(bytes.len(), window, &mut self.out);
+        codes.write_body(bytes, sequences, &mut self.out);
+        self.lens = codes.lens;
+        Some(())
+    }
+}
+
+/// What parsing one block needs.
+struct BlockParser<'a, D> {
+    data: &'a D,
+    cache: &'a MatchCache,
+    costs: &'a mut Costs,
+    optimizer: &'a mut Optimizer,
+    main_symbols: usize,
+    how: Optimal,
+}
+
+impl<D: Data> BlockParser<'_, D> {
+    /// Parses some of the block and mixes what that gives into the costs.
+    fn sample(&mut self, block: Block, cell: &Cell, mut recent: Recent) {
+        let mut piece = block;
+        self.optimizer.parse.clear();
+        while piece.start < block.end {
+            piece.end = (piece.start + self.how.sample).min(block.end);
+            let jump = self.how.jump.hastier();
+            recent = self.optimizer.run(self.data, piece, self.cache, self.costs, recent, jump);
+            let next = (piece.start + SAMPLE_STRIDE).min(block.end);
+            piece.first += self.cache.count(piece.start - piece.base, next - piece.base);
+            piece.start = next;
+        }
+        let mut freqs = self.optimizer.parse.freqs.clone();
+        freqs.scale((SAMPLE_STRIDE / self.how.sample) as u32);
+        freqs.add(&cell.freqs);
+        self.costs.set(&freqs, self.main_symbols);
+    }
+
+    /// Parses the block as often as it has to be. The parse stays in the optimizer.
+    fn passes(&mut self, block: Block, recent: Recent) -> Recent {
+        let mut after = recent;
+        for pass in 0..self.how.passes {
+            if pass > 0 {
+                self.costs.set(&self.optimizer.parse.freqs, self.main_symbols);
+            }
+            self.optimizer.parse.clear();
+            let jump = self.how.jump;
+            after = self.optimizer.run(self.data, block, self.cache, self.costs, recent, jump);
+        }
+        after
     }
 }

@@ -1,9 +1,8 @@
 //! Finds the cheapest parse under given costs.
 
-use super::block::{Parse, slot_of};
 use super::cache::{LENGTH_BITS, LENGTH_MASK, MatchCache};
-use super::cost::{COST_SHIFT, Costs, LONG};
-use super::lazy::Recent;
+use super::cost::{COST_SHIFT, Costs, LONG, UNIT};
+use super::parse::{Parse, Recent, slot_of};
 use crate::lzx::layout::*;
 use crate::matchfinder::{Data, common_length};
 
@@ -13,6 +12,8 @@ const QUEUE_MASK: u64 = (1 << QUEUE_BITS) - 1;
 const AHEAD: usize = 512 + 4;
 /// Literals are items of length one.
 const LITERAL: u64 = 1;
+/// The key of a node that no way leads to.
+const UNREACHED: u64 = u64::MAX >> 1;
 
 /// Three recent offsets in a word, the newest lowest.
 #[derive(Clone, Copy)]
@@ -38,10 +39,20 @@ impl Queue {
         if code == 1 || code == 2 {
             return Self::new(self.unpack().after(code));
         }
-        let pushed =
-            (self.0 << QUEUE_BITS & ((1 << (3 * QUEUE_BITS)) - 1)) | u64::from(code.wrapping_sub(2));
+        let pushed = (self.0 << QUEUE_BITS & ((1 << (3 * QUEUE_BITS)) - 1))
+            | u64::from(code.wrapping_sub(2));
         Self(if code == 0 { self.0 } else { pushed })
     }
+}
+
+/// What to parse: bytes `start..end` of the chunk. The cache begins at position `base`; the block's
+/// matches begin at its entry `first`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Block {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) base: usize,
+    pub(super) first: usize,
 }
 
 /// When a match is taken without looking at alternatives.
@@ -53,6 +64,13 @@ pub(super) struct Jump {
     pub(super) keep: usize,
     /// A position is passed over if the way to it costs more than the way to a later one, less this.
     pub(super) margin: u64,
+}
+
+impl Jump {
+    /// For a parse that only serves statistics.
+    pub(super) const fn hastier(self) -> Self {
+        Self { margin: self.margin + ((2 * UNIT as u64) << COST_SHIFT), ..self }
+    }
 }
 
 /// A position of the block.
@@ -70,45 +88,49 @@ pub(super) struct Optimizer {
     /// `cost << 32 | item` of the cheapest way to each position of the block.
     nodes: Vec<Node>,
     items: Vec<u32>,
+    /// What was found.
+    pub(super) parse: Parse,
 }
 
 impl Optimizer {
     pub(super) fn new() -> Self {
-        Self { nodes: Vec::new(), items: Vec::new() }
+        Self { nodes: Vec::new(), items: Vec::new(), parse: Parse::new() }
     }
 
-    /// Parses the block `bytes[start..end]`, whose matches begin at `first` in the cache (whose
-    /// counts begin at position `base`).
+    /// Appends the cheapest parse of a block to the parse.
     pub(super) fn run(
         &mut self,
         data: &impl Data,
-        (start, end): (usize, usize),
+        block: Block,
         cache: &MatchCache,
-        (base, first): (usize, usize),
         costs: &Costs,
         recent: Recent,
         jump: Jump,
-        parse: &mut Parse,
     ) -> Recent {
+        let Block { start, end, base, first } = block;
         let bytes = data.bytes();
         let size = end - start;
         self.nodes.clear();
-        self.nodes.resize(size + AHEAD, Node { key: u64::MAX >> 1, queue: 0 });
+        self.nodes.resize(size + AHEAD, Node { key: UNREACHED, queue: 0 });
         let mut next_match = first;
         let mut carry = 0;
         self.nodes[0].queue = Queue::new(recent).0;
-        let mut at = 0; let mut horizon = (0usize, 0u64);
+        let mut at = 0;
+        let mut horizon = (0, 0);
         let counts = &cache.counts[start - base..end - base];
         while at < size {
             let pos = start + at;
             let node = self.nodes[at].key.min(carry);
             if at < horizon.0 && node + jump.margin > horizon.1 {
                 let count = usize::from(counts[at]);
-                if count == 0 || ((cache.matches[next_match + count - 1] & LENGTH_MASK) as usize) < jump.length {
-                next_match += count;
-                at += 1;
-                carry = u64::MAX >> 1;
-                continue;
+                if count == 0
+                    || ((cache.matches[next_match + count - 1] & LENGTH_MASK) as usize)
+                        < jump.length
+                {
+                    next_match += count;
+                    at += 1;
+                    carry = UNREACHED;
+                    continue;
                 }
             }
             let item = node as u32;
@@ -119,56 +141,18 @@ impl Optimizer {
             let cost = node >> COST_SHIFT << COST_SHIFT;
             carry = cost + costs.literal[usize::from(bytes[pos])] + LITERAL;
 
-            let here = data.load64(pos);
-            let limit = (size - at).min(MAX_MATCH);
-            let mut from = 2;
-            let mut skip = 0;
+            let step = Step { data, costs, jump, pos, cost, limit: (size - at).min(MAX_MATCH) };
+            let mut reach = Reach { from: MIN_MATCH, skip: 0 };
             // At the chunk's first byte the recent offsets lead nowhere.
             if pos != 0 {
-                let [first, second, third] = [0, 1, 2].map(|index| {
-                    let there = pos.wrapping_sub(queue.get(index));
-                    let equal = (data.load64(there) ^ here).trailing_zeros() as usize / 8;
-                    equal.min(limit)
-                });
-                for (index, equal) in [(0, first), (1, second), (2, third)] {
-                    if equal < from.min(8) {
-                        continue;
-                    }
-                    let mut length = equal;
-                    if equal == 8 {
-                        length = common_length(data, pos, pos - queue.get(index), 8, limit);
-                        if length < from {
-                            continue;
-                        }
-                        if length >= jump.length {
-                            skip = length - jump.keep;
-                            from = skip;
-                        }
-                    }
-                    relax(ahead, cost, costs, index as usize, index, from, length);
-                    from = length + 1;
-                }
+                step.try_recent(ahead, queue, &mut reach);
             }
             let count = usize::from(counts[at]);
-            if skip == 0 {
-                for &found in &cache.matches[next_match..next_match + count] {
-                    let length = ((found & LENGTH_MASK) as usize).min(limit);
-                    if length < from {
-                        continue;
-                    }
-                    let code = found >> LENGTH_BITS;
-                    let slot = slot_of(code);
-                    let low = if slot >= 8 { code & 7 } else { 8 };
-                    let cost = cost + costs.aligned[low as usize];
-                    if length >= jump.length {
-                        skip = length - jump.keep;
-                        from = from.max(skip);
-                    }
-                    relax(ahead, cost, costs, slot as usize, code, from, length);
-                    from = length + 1;
-                }
+            if reach.skip == 0 {
+                step.try_found(ahead, &cache.matches[next_match..next_match + count], &mut reach);
             }
             next_match += count;
+            let Reach { from, skip } = reach;
             if from > 3 {
                 let end = at + from - 1;
                 let there = ahead[(from - 1) & 511].key;
@@ -182,21 +166,15 @@ impl Optimizer {
                     next_match += usize::from(count);
                 }
                 at += skip - 1;
-                carry = u64::MAX >> 1;
+                carry = UNREACHED;
             }
         }
         self.nodes[size].key = self.nodes[size].key.min(carry);
-        self.trace(bytes, start, size, recent, parse)
+        self.trace(bytes, start, size, recent)
     }
 
-    fn trace(
-        &mut self,
-        bytes: &[u8],
-        start: usize,
-        size: usize,
-        recent: Recent,
-        parse: &mut Parse,
-    ) -> Recent {
+    fn trace(&mut self, bytes: &[u8], start: usize, size: usize, recent: Recent) -> Recent {
+        let parse = &mut self.parse;
         self.items.clear();
         let mut at = size;
         while at > 0 {
@@ -220,6 +198,78 @@ impl Optimizer {
         }
         parse.literals(&bytes[anchor..pos]);
         recent
+    }
+}
+
+/// How far the matches tried at a position reach.
+struct Reach {
+    /// The shortest length not tried.
+    from: usize,
+    /// Where to go on, if not at the next position.
+    skip: usize,
+}
+
+/// A position from which matches are tried.
+struct Step<'a, D> {
+    data: &'a D,
+    costs: &'a Costs,
+    jump: Jump,
+    pos: usize,
+    cost: u64,
+    /// Longest match that ends in the block.
+    limit: usize,
+}
+
+impl<D: Data> Step<'_, D> {
+    /// Tries the recent offsets: each only in lengths that those before it do not reach.
+    #[inline(always)]
+    fn try_recent(&self, ahead: &mut [Node; AHEAD], queue: Queue, reach: &mut Reach) {
+        let here = self.data.load64(self.pos);
+        let lengths = [0, 1, 2].map(|index| {
+            let there = self.pos.wrapping_sub(queue.get(index));
+            let equal = (self.data.load64(there) ^ here).trailing_zeros() as usize / 8;
+            equal.min(self.limit)
+        });
+        for (index, equal) in (0..).zip(lengths) {
+            if equal < reach.from.min(8) {
+                continue;
+            }
+            let mut length = equal;
+            if equal == 8 {
+                let there = self.pos - queue.get(index);
+                length = common_length(self.data, self.pos, there, 8, self.limit);
+                if length < reach.from {
+                    continue;
+                }
+                if length >= self.jump.length {
+                    reach.skip = length - self.jump.keep;
+                    reach.from = reach.skip;
+                }
+            }
+            relax(ahead, self.cost, self.costs, index as usize, index, reach.from, length);
+            reach.from = length + 1;
+        }
+    }
+
+    /// Tries the matches found: each only in lengths that those before it do not reach, because those
+    /// have nearer offsets.
+    #[inline(always)]
+    fn try_found(&self, ahead: &mut [Node; AHEAD], matches: &[u32], reach: &mut Reach) {
+        for &found in matches {
+            let length = ((found & LENGTH_MASK) as usize).min(self.limit);
+            if length < reach.from {
+                continue;
+            }
+            let code = found >> LENGTH_BITS;
+            let slot = slot_of(code) as usize;
+            if length >= self.jump.length {
+                reach.skip = length - self.jump.keep;
+                reach.from = reach.from.max(reach.skip);
+            }
+            let cost = self.cost + self.costs.aligned(slot, code);
+            relax(ahead, cost, self.costs, slot, code, reach.from, length);
+            reach.from = length + 1;
+        }
     }
 }
 
@@ -279,4 +329,3 @@ fn relax_four(ahead: &mut [Node; AHEAD], base: u64, prices: &[u64; 4], from: usi
         node.key = node.key.min(new);
     }
 }
-

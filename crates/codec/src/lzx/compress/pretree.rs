@@ -73,8 +73,8 @@ impl PackedLengths {
                     left -= n;
                 }
             }
-            for i in at + run - left..at + run {
-                self.push(difference(old[i], len), 0, 0, freqs);
+            for &old in &old[at + run - left..at + run] {
+                self.push(difference(old, len), 0, 0, freqs);
             }
             at += run;
         }
@@ -96,7 +96,10 @@ impl PackedLengths {
             out.put(u32::from(len), PRETREE_FIELD_BITS);
         }
         let code = |symbol: u8| {
-            (u32::from(self.codewords[usize::from(symbol)]), u32::from(self.lens[usize::from(symbol)]))
+            (
+                u32::from(self.codewords[usize::from(symbol)]),
+                u32::from(self.lens[usize::from(symbol)]),
+            )
         };
         for &item in &self.items[..self.count] {
             let symbol = (item & 31) as u8;

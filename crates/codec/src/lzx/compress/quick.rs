@@ -1,9 +1,9 @@
 //! A quick parse over cached matches: gives the first statistics.
 
-use super::block::Parse;
 use super::cache::{LENGTH_BITS, LENGTH_MASK, MatchCache};
+use super::lazy::explicit_score;
+use super::parse::{Parse, Recent};
 use crate::matchfinder::Data;
-use super::lazy::{Recent, explicit_score};
 
 pub(super) fn parse(
     data: &impl Data,
@@ -64,4 +64,3 @@ pub(super) fn parse(
     }
     parse.literals(&data.bytes()[anchor..pos]);
 }
-

@@ -4,12 +4,10 @@
 //! of codes (the symbols get longer, one header is saved) is joined, again and again, until no pair
 //! gains.
 
-use super::block::{Frequencies, NO_LENGTH, Parse};
 use super::cost::{UNIT, log2};
+use super::parse::{Frequencies, NO_LENGTH, Parse};
 use crate::lzx::layout::*;
 
-/// Smallest stretch that can become a block, in bytes.
-const CELL: usize = 2048;
 /// Estimated bits of a block's header: a fixed part, and a part for each symbol in use. Fitted to real
 /// headers, most of which only code the difference to the block before.
 const HEADER_BITS: u32 = 700;
@@ -35,24 +33,26 @@ pub(super) struct Cell {
 #[derive(Debug)]
 pub(super) struct Splitter {
     cells: Vec<Cell>,
+    /// Smallest stretch that can become a block, in bytes.
+    cell_size: usize,
     main_symbols: usize,
     /// `n * log2(n)` in cost units.
     table: Box<[u32; TABLE]>,
 }
 
 impl Splitter {
-    pub(super) fn new(main_symbols: usize) -> Self {
+    pub(super) fn new(main_symbols: usize, cell_size: usize) -> Self {
         let mut table = Box::new([0; TABLE]);
         for (n, entry) in (0..).zip(table.iter_mut()).skip(1) {
             *entry = n * log2(n);
         }
-        Self { cells: Vec::new(), main_symbols, table }
+        Self { cells: Vec::new(), cell_size, main_symbols, table }
     }
 
     /// Cuts a parse of `bytes`, which begin at `start` in the chunk, into blocks.
     pub(super) fn split(&mut self, bytes: &[u8], start: usize, parse: &Parse) -> &[Cell] {
         self.cells.clear();
-        if bytes.len() < 2 * CELL {
+        if bytes.len() < 2 * self.cell_size {
             let sequences = parse.sequences.len();
             self.push(start + bytes.len(), sequences, parse.freqs.clone());
             return &self.cells;
@@ -80,7 +80,8 @@ impl Splitter {
         let mut freqs = Frequencies::new();
         let mut begin = 0;
         let mut pos = 0;
-        let full = |begin: usize, pos: usize| pos - begin >= CELL && bytes.len() - pos > CELL / 2;
+        let size = self.cell_size;
+        let full = |begin: usize, pos: usize| pos - begin >= size && bytes.len() - pos > size / 2;
         for (index, sequence) in parse.sequences.iter().enumerate() {
             let literals = sequence.literals as usize;
             for &byte in &bytes[pos..pos + literals] {

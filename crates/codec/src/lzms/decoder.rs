@@ -1,0 +1,335 @@
+//! The decoder proper: items to bytes.
+#![expect(clippy::indexing_slicing, reason = "every match is checked against the chunk first")]
+
+use super::bits::{BackwardBits, Ended};
+use super::build::Scratch;
+use super::code::{AdaptiveCode, Entry, SYMBOL_LIMIT, bases, extra_bits, plain_entries, slot_entries, symbol};
+use super::copy::{append_delta, append_lz};
+use super::layout::{
+    LENGTH_SLOTS, LENGTHS, LITERALS, LONG_INTERVAL, MAX_OFFSETS, OFFSET_SLOTS, POWERS, RECENT,
+    SHORT_INTERVAL, UNIT, offset_symbols,
+};
+use super::range::{DecisionClass, RangeDecoder};
+use super::recent::RecentQueue;
+use super::x86::Filter;
+use crate::{DecompressError, Fault, Format};
+
+static OFFSET_BASES: [u32; SYMBOL_LIMIT] = bases(&OFFSET_SLOTS);
+static LENGTH_BASES: [u32; SYMBOL_LIMIT] = bases(&LENGTH_SLOTS);
+static LITERAL_ENTRIES: [Entry; LITERALS] = plain_entries();
+static POWER_ENTRIES: [Entry; POWERS] = plain_entries();
+static LENGTH_ENTRIES: [Entry; LENGTHS] = slot_entries(&LENGTH_SLOTS);
+static OFFSET_ENTRIES: [Entry; MAX_OFFSETS] = slot_entries(&OFFSET_SLOTS);
+
+/// Decompresses LZMS chunks; all memory is allocated when it is made.
+#[derive(Clone, Debug)]
+pub(crate) struct Decoder {
+    /// Largest chunk in bytes.
+    limit: usize,
+    models: Box<Models>,
+    filter: Filter,
+}
+
+impl Decoder {
+    /// Makes a decoder for chunks of at most `chunk_size` bytes.
+    pub(crate) fn new(chunk_size: u32) -> Self {
+        Self { limit: chunk_size as usize, models: Box::new(Models::new()), filter: Filter::new() }
+    }
+
+    /// Decompresses `input` into exactly `output.len()` bytes.
+    pub(crate) fn decode(
+        &mut self,
+        input: &[u8],
+        output: &mut [u8],
+    ) -> Result<(), DecompressError> {
+        let error = |(offset, fault)| DecompressError { format: Format::Lzms, offset, fault };
+        let expected = output.len();
+        if expected > self.limit {
+            return Err(error((0, Fault::OutputTooLarge { expected, limit: self.limit })));
+        }
+        decode_items(&mut self.models, input, output).map_err(error)?;
+        self.filter.decode(output);
+        Ok(())
+    }
+}
+
+const INITIAL_LZ: RecentQueue<u32> = RecentQueue::new([1, 2, 3, 4]);
+const INITIAL_DELTA: RecentQueue<DeltaSource> = RecentQueue::new([
+    DeltaSource { power: 0, raw_offset: 1 },
+    DeltaSource { power: 0, raw_offset: 2 },
+    DeltaSource { power: 0, raw_offset: 3 },
+    DeltaSource { power: 0, raw_offset: 4 },
+]);
+
+/// Everything that adapts to the data.
+#[derive(Clone, Debug)]
+struct Models {
+    classes: Classes,
+    recent_lz: RecentQueue<u32>,
+    recent_delta: RecentQueue<DeltaSource>,
+    /// Kind of the item before.
+    previous: Kind,
+    literals: AdaptiveCode<LITERALS, 2048>,
+    lengths: AdaptiveCode<LENGTHS, 1024>,
+    offsets: AdaptiveCode<MAX_OFFSETS, 4096>,
+    delta_offsets: AdaptiveCode<MAX_OFFSETS, 2048>,
+    powers: AdaptiveCode<POWERS, 128>,
+    scratch: Scratch,
+}
+
+impl Models {
+    const fn new() -> Self {
+        Self {
+            classes: Classes::INITIAL,
+            recent_lz: INITIAL_LZ,
+            recent_delta: INITIAL_DELTA,
+            previous: Kind::Literal,
+            literals: AdaptiveCode::new(&LITERAL_ENTRIES, LONG_INTERVAL),
+            lengths: AdaptiveCode::new(&LENGTH_ENTRIES, SHORT_INTERVAL),
+            offsets: AdaptiveCode::new(&OFFSET_ENTRIES, LONG_INTERVAL),
+            delta_offsets: AdaptiveCode::new(&OFFSET_ENTRIES, LONG_INTERVAL),
+            powers: AdaptiveCode::new(&POWER_ENTRIES, SHORT_INTERVAL),
+            scratch: Scratch::new(),
+        }
+    }
+
+    /// Prepares for a chunk of `size` bytes.
+    #[inline(never)]
+    fn reset(&mut self, size: usize) {
+        let offsets = offset_symbols(size);
+        self.classes = Classes::INITIAL;
+        self.recent_lz = INITIAL_LZ;
+        self.recent_delta = INITIAL_DELTA;
+        self.previous = Kind::Literal;
+        self.literals.reset(LITERALS, &mut self.scratch);
+        self.lengths.reset(LENGTHS, &mut self.scratch);
+        self.offsets.reset(offsets, &mut self.scratch);
+        self.delta_offsets.reset(offsets, &mut self.scratch);
+        self.powers.reset(POWERS, &mut self.scratch);
+    }
+}
+
+/// The decisions between items.
+#[derive(Clone, Debug)]
+struct Classes {
+    /// Literal, or match?
+    is_match: DecisionClass<16>,
+    /// LZ match, or delta match?
+    is_delta: DecisionClass<32>,
+    lz: SourceClasses,
+    delta: SourceClasses,
+}
+
+impl Classes {
+    const INITIAL: Self = Self {
+        is_match: DecisionClass::INITIAL,
+        is_delta: DecisionClass::INITIAL,
+        lz: SourceClasses::INITIAL,
+        delta: SourceClasses::INITIAL,
+    };
+}
+
+/// The decisions between sources of one kind of match.
+#[derive(Clone, Debug)]
+struct SourceClasses {
+    /// New source, or recent one?
+    is_recent: DecisionClass<64>,
+    /// For each recent source but the last: this one, or a later one?
+    is_later: [DecisionClass<64>; RECENT - 1],
+}
+
+impl SourceClasses {
+    const INITIAL: Self = Self {
+        is_recent: DecisionClass::INITIAL,
+        is_later: [DecisionClass::INITIAL, DecisionClass::INITIAL],
+    };
+}
+
+/// Kinds of items, as far as recent sources care.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Literal,
+    Lz,
+    Delta,
+}
+
+/// Source of a delta match: the bytes compared are `2^power` apart, and so are `raw_offset` steps back.
+#[derive(Clone, Copy, Debug)]
+struct DeltaSource {
+    power: u32,
+    raw_offset: u32,
+}
+
+/// One step of the output.
+#[derive(Clone, Copy, Debug)]
+enum Item {
+    Literal(u8),
+    Lz { offset: u32, length: u32 },
+    Delta { source: DeltaSource, length: u32 },
+}
+
+/// Byte position in the input, and what is wrong.
+type Failure = (usize, Fault);
+
+/// Decodes all items of a chunk into `out`.
+#[inline(never)]
+fn decode_items(models: &mut Models, input: &[u8], out: &mut [u8]) -> Result<(), Failure> {
+    let bad_size = |rule| (input.len(), Fault::BadInputSize { size: input.len(), rule });
+    if !input.len().is_multiple_of(UNIT) {
+        return Err(bad_size("it should be even"));
+    }
+    let Some(range) = RangeDecoder::new(input) else {
+        return Err(bad_size("it should be at least 4"));
+    };
+    models.reset(out.len());
+    let mut items = Items { models, range, bits: BackwardBits::new(input) };
+    let mut at = 0;
+    while at < out.len() {
+        match items.next() {
+            Ok(Item::Literal(byte)) => {
+                out[at] = byte;
+                at += 1;
+            }
+            Ok(Item::Lz { offset, length }) => {
+                let length = length as usize;
+                let offset = offset as usize;
+                if offset > at || length > out.len() - at {
+                    return Err(bad_match(items.bits, offset as u64, length, at, out.len()));
+                }
+                append_lz(out, at, offset, length);
+                at += length;
+            }
+            Ok(Item::Delta { source, length }) => {
+                let length = length as usize;
+                let (power, raw) = (source.power, u64::from(source.raw_offset));
+                let reach = (raw + 1) << power;
+                if reach > at as u64 || length > out.len() - at {
+                    return Err(bad_match(items.bits, reach, length, at, out.len()));
+                }
+                append_delta(out, at, (raw << power) as usize, power, length);
+                at += length;
+            }
+            Err(Ended) => return Err(ended(items.bits, at, out.len())),
+        }
+    }
+    if items.bits.overrun() {
+        // The end of the last item was made of bits that are not there.
+        return Err(ended(items.bits, at.saturating_sub(1), out.len()));
+    }
+    Ok(())
+}
+
+// The two below take copies: a reference would keep the caller from holding its state in registers.
+
+#[cold]
+fn ended(bits: BackwardBits<'_>, produced: usize, expected: usize) -> Failure {
+    (bits.position(), Fault::InputTooShort { produced, expected })
+}
+
+#[cold]
+fn bad_match(
+    bits: BackwardBits<'_>,
+    reach: u64,
+    length: usize,
+    at: usize,
+    size: usize,
+) -> Failure {
+    let match_offset = usize::try_from(reach).unwrap_or(usize::MAX);
+    if bits.overrun() {
+        ended(bits, at, size)
+    } else if match_offset > at {
+        (bits.position(), Fault::OffsetTooLarge { match_offset, produced: at })
+    } else {
+        (bits.position(), Fault::MatchTooLong { length, remaining: size - at })
+    }
+}
+
+/// Reads the items of one chunk. Its methods are all inlined, so that most of it lives in registers.
+struct Items<'a> {
+    models: &'a mut Models,
+    range: RangeDecoder<'a>,
+    bits: BackwardBits<'a>,
+}
+
+impl Items<'_> {
+    /// Decodes one item.
+    #[inline(always)]
+    fn next(&mut self) -> Result<Item, Ended> {
+        let classes = &mut self.models.classes;
+        if !self.range.bit(&mut classes.is_match)? {
+            self.bits.refill()?;
+            let models = &mut *self.models;
+            let entry = models.literals.decode(&mut self.bits, &mut models.scratch);
+            self.models.previous = Kind::Literal;
+            Ok(Item::Literal(symbol(entry) as u8))
+        } else if !self.range.bit(&mut classes.is_delta)? {
+            let offset = self.lz_offset()?;
+            let length = self.length()?;
+            self.models.previous = Kind::Lz;
+            Ok(Item::Lz { offset, length })
+        } else {
+            let source = self.delta_source()?;
+            let length = self.length()?;
+            self.models.previous = Kind::Delta;
+            Ok(Item::Delta { source, length })
+        }
+    }
+
+    #[inline(always)]
+    fn lz_offset(&mut self) -> Result<u32, Ended> {
+        let models = &mut *self.models;
+        if let Some(index) = self.range.recent_index(&mut models.classes.lz)? {
+            return Ok(models.recent_lz.reuse(index, models.previous == Kind::Lz));
+        }
+        self.bits.refill()?;
+        let entry = models.offsets.decode(&mut self.bits, &mut models.scratch);
+        let offset = OFFSET_BASES[symbol(entry)] + self.bits.take(extra_bits(entry));
+        models.recent_lz.push(offset);
+        Ok(offset)
+    }
+
+    #[inline(always)]
+    fn delta_source(&mut self) -> Result<DeltaSource, Ended> {
+        let models = &mut *self.models;
+        if let Some(index) = self.range.recent_index(&mut models.classes.delta)? {
+            return Ok(models.recent_delta.reuse(index, models.previous == Kind::Delta));
+        }
+        self.bits.refill()?;
+        let power = models.powers.decode(&mut self.bits, &mut models.scratch);
+        self.bits.refill()?;
+        let entry = models.delta_offsets.decode(&mut self.bits, &mut models.scratch);
+        let raw_offset = OFFSET_BASES[symbol(entry)] + self.bits.take(extra_bits(entry));
+        let source = DeltaSource { power: symbol(power) as u32, raw_offset };
+        models.recent_delta.push(source);
+        Ok(source)
+    }
+
+    #[inline(always)]
+    fn length(&mut self) -> Result<u32, Ended> {
+        self.bits.refill()?;
+        let models = &mut *self.models;
+        let entry = models.lengths.decode(&mut self.bits, &mut models.scratch);
+        Ok(LENGTH_BASES[symbol(entry)] + self.bits.take(extra_bits(entry)))
+    }
+}
+
+impl RangeDecoder<'_> {
+    /// Which recent source a match uses; `None` for a new one.
+    #[inline(always)]
+    fn recent_index(
+        &mut self,
+        classes: &mut SourceClasses,
+    ) -> Result<Option<usize>, Ended> {
+        if !self.bit(&mut classes.is_recent)? {
+            return Ok(None);
+        }
+        let [not_first, not_second] = &mut classes.is_later;
+        if !self.bit(not_first)? {
+            return Ok(Some(0));
+        }
+        if !self.bit(not_second)? {
+            return Ok(Some(1));
+        }
+        Ok(Some(RECENT - 1))
+    }
+}
