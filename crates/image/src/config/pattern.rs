@@ -156,6 +156,29 @@ mod tests {
         check("a*", "a", true);
     }
 
+    /// The definition of the wildcards, one after the other.
+    fn by_definition(pattern: &[char], name: &[char]) -> bool {
+        match (pattern.split_first(), name.split_first()) {
+            (None, rest) => rest.is_none(),
+            (Some(('*', after)), _) => {
+                (0..=name.len()).any(|skipped| by_definition(after, &name[skipped..]))
+            }
+            (Some((&wanted, after)), Some((&c, rest))) => {
+                (wanted == '?' || wanted == fold(c)) && by_definition(after, rest)
+            }
+            (Some(_), None) => false,
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn wildcards_mean_what_they_should(pattern in "[abAB?*]{0,8}", name in "[abAB]{0,10}") {
+            let pattern: Vec<char> = pattern.chars().map(fold).collect();
+            let chars: Vec<char> = name.chars().collect();
+            proptest::prop_assert_eq!(matches(&pattern, &name), by_definition(&pattern, &chars));
+        }
+    }
+
     #[test]
     fn stars_do_not_multiply() {
         let pattern = "*a".repeat(200) + "b";

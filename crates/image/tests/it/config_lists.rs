@@ -142,6 +142,19 @@ fn what_is_not_understood_is_warned_of() {
     assert!(config.excludes("\\gr\u{fc}n", false));
 }
 
+proptest::proptest! {
+    #[test]
+    fn any_text_is_read_and_matched(
+        text in r"(\PC|[\[\]\\*?;#\n]|\[ExclusionList\]\n){0,60}",
+        path in r"(\PC|[\\/]){0,40}",
+    ) {
+        let (config, _) = CaptureConfig::parse(text.as_bytes());
+        if config.excludes(&path, false) {
+            proptest::prop_assert!(config.matches(ConfigSection::Exclusion, &path));
+        }
+    }
+}
+
 #[test]
 fn any_bytes_are_read() {
     for bytes in

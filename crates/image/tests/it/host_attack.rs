@@ -4,9 +4,10 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
 use imprint_image::host::{HostTarget, TargetOptions};
-use imprint_image::{SkipReason, Skipped};
+use imprint_image::{BlobUse, SkipReason, Skipped, Target};
+use imprint_progress::Progress;
 use imprint_winvalues::WinName;
-use imprint_winvalues::tree::{NameId, Tree};
+use imprint_winvalues::tree::{Content, NameId, Tree};
 use tempfile::TempDir;
 
 use crate::conformance::{Delivery, add, apply, directory, everything, file, read, reparse_point};
@@ -240,13 +241,41 @@ fn very_deep_trees_are_written() {
     tree.add(at, "file".into(), file(b"deep")).unwrap();
     assert_eq!(apply(&mut target(&field.target()), &tree, Delivery::Whole), []);
     let source = imprint_image::host::HostSource::new(field.target()).unwrap();
-    let scanned =
-        imprint_image::Source::scan(&source, &everything(), &imprint_progress::Progress::new())
-            .unwrap();
+    let scanned = imprint_image::Source::scan(&source, &everything(), &Progress::new()).unwrap();
     assert_eq!(scanned.tree.names().len(), tree.names().len());
     let times = |tree: &Tree, id: u32| tree.file_of(NameId(id)).unwrap().times.write;
     assert!((0..5_000).all(|id| times(&tree, id) == times(&scanned.tree, id)));
     // Deeper than the removal of scratch directories can go.
     let removed = std::process::Command::new("rm").arg("-rf").arg(field.target()).status();
     assert!(removed.unwrap().success());
+}
+
+/// Links wait for the end in memory, but not more of them than it should hold.
+#[test]
+fn masses_of_long_links_are_made_early() {
+    let field = Field::new();
+    let mut tree = Tree::new(directory());
+    let links = 1100;
+    for number in 0..links {
+        let to = format!("{number:04}{}", "x".repeat(4080));
+        add(&mut tree, &format!("link {number}"), symbolic_link(&to, true));
+    }
+    let last = add(&mut tree, "last", symbolic_link("link 0", true));
+    let second = tree.name(last).unwrap().file();
+    tree.link(NameId::ROOT, "second name of last".into(), second).unwrap();
+    let progress = Progress::new();
+    let mut host = target(&field.target());
+    host.begin(&tree, &progress).unwrap();
+    let names: Vec<_> = tree.names().skip(1).map(|(id, name)| (id, name.file())).collect();
+    for &(name, file) in &names[..=links] {
+        let Content::Inline(data) = &tree.file(file).unwrap().streams[0].content else { panic!() };
+        host.put(&tree, &[BlobUse { file, name, stream: 0 }], data).unwrap();
+    }
+    let made = || fs_err::read_dir(field.target()).unwrap().count();
+    assert!((1000..links).contains(&made()), "{}", made());
+    assert_eq!(host.finish(&tree, &progress).unwrap(), []);
+    assert_eq!(made(), links + 2);
+    for name in ["last", "second name of last"] {
+        assert_eq!(fs_err::read_link(field.target().join(name)).unwrap(), Path::new("link 0"));
+    }
 }

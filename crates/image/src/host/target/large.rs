@@ -181,15 +181,13 @@ impl HostTarget {
         whole: bool,
     ) -> Result<(), TargetError> {
         let OpenBlob { size, first, copies, memory, at_once, failed } = open;
-        let failed = failed.into_inner();
-        if !whole || failed {
-            return self.discard(tree, first, copies.iter().chain(&at_once), failed);
+        if !whole || failed.into_inner() {
+            return first.map_or(Ok(()), |first| self.discard(tree, first));
         }
         if let Some(memory) = memory {
             let data = memory.into_inner().unwrap_or_else(PoisonError::into_inner);
-            for (used, _) in &at_once {
-                self.put_one(tree, used, &data)?;
-            }
+            let uses: Vec<BlobUse> = at_once.iter().map(|&(used, _)| used).collect();
+            self.put_all(tree, &uses, &data)?;
         }
         let Some(first) = first else { return Ok(()) };
         if let Err(error) = rustix::fs::ftruncate(&first.file, size) {
@@ -202,28 +200,11 @@ impl HostTarget {
         self.complete_opened(tree, first)
     }
 
-    /// Removes what was written of a blob that turned out to be broken, and reports its files.
-    fn discard<'a>(
-        &self,
-        tree: &Tree,
-        first: Option<OpenFile>,
-        others: impl Iterator<Item = &'a (BlobUse, Destination)>,
-        reported: bool,
-    ) -> Result<(), TargetError> {
-        let mut left_out: Vec<NameId> = others.map(|(used, _)| used.name).collect();
-        if let Some(first) = first {
-            drop(first.file);
-            if let Err(error) = sys::remove(&*first.parent, &first.host_name) {
-                self.settle(tree, first.name, "remove incomplete", error)?;
-            }
-            if !reported {
-                left_out.insert(0, first.name);
-            }
-        }
-        for name in left_out {
-            self.skip(tree, name, SkipReason::Incomplete);
-        }
-        Ok(())
+    /// Removes what was written of a blob that turned out to be broken.
+    fn discard(&self, tree: &Tree, first: OpenFile) -> Result<(), TargetError> {
+        drop(first.file);
+        let removed = sys::remove(&*first.parent, &first.host_name);
+        removed.or_else(|error| self.settle(tree, first.name, "remove incomplete", error))
     }
 
     /// Sets the metadata of a file that was written, and closes it.
