@@ -348,7 +348,7 @@ mod tests {
             let offset = slot.base + (1 << slot.extra_bits) - 1;
             while at < offset && at < size {
                 let length = LENGTH_SLOTS.iter().map(|slot| slot.base).find(|&l| l > at / 8);
-                let length = length.unwrap_or(1).min(size - at);
+                let length = length.unwrap_or(70_000).min(size - at);
                 steps.push(Step::Lz(Source::New(1 + at / 2), length));
                 at += length;
             }

@@ -89,6 +89,7 @@ impl<T: Copy> DelayedQueue<T> {
         });
         if let Some(waiting) = std::mem::replace(&mut self.waiting, source) {
             self.queue.insert(0, waiting);
+            self.queue.truncate(4);
         }
         source
     }
