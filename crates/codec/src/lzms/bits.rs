@@ -127,15 +127,15 @@ mod tests {
     #[test]
     fn any_split_reads_the_same_number() {
         let input: Vec<u8> = (0..100u32).map(|i| (i * 73 % 251) as u8).collect();
-        for width in 1..=30 {
+        for width in 1..=30u32 {
             let mut bits = BackwardBits::new(&input);
-            for nth in 0..input.len() * 8 / width {
+            for nth in 0..input.len() * 8 / width as usize {
                 bits.refill().unwrap();
                 let expected = (0..width).fold(0, |value, k| {
-                    let bit = nth * width + k;
+                    let bit = nth * width as usize + k as usize;
                     value << 1 | u32::from(input[99 - bit / 8] >> (7 - bit % 8) & 1)
                 });
-                assert_eq!(bits.take(width as u32), expected, "width {width}, value {nth}");
+                assert_eq!(bits.take(width), expected, "width {width}, value {nth}");
             }
             assert!(!bits.overrun());
         }

@@ -179,10 +179,9 @@ impl<const SYMBOLS: usize, const ROOT: usize> AdaptiveCode<SYMBOLS, ROOT> {
     fn fill_root(&mut self, counts: &LengthCounts) {
         let root_bits = ROOT.trailing_zeros() as usize;
         let (mut at, mut place) = (0, 0);
-        for len in 1..=root_bits {
-            let count = usize::from(counts[len]);
+        for (log, &count) in (0..root_bits).rev().zip(&counts[1..]) {
+            let count = usize::from(count);
             let entries = &self.ordered[place..place + count];
-            let log = root_bits - len;
             let slots = &mut self.root[at..at + (count << log)];
             match log {
                 0 => slots.copy_from_slice(entries),

@@ -2,7 +2,7 @@
 #![expect(clippy::indexing_slicing, reason = "states are masked")]
 
 use super::bits::Ended;
-use super::layout::{INITIAL_HISTORY, PROBABILITY_BITS};
+use super::layout::{INITIAL_HISTORY, MIN_INPUT, PROBABILITY_BITS};
 
 /// One kind of decision. How likely it is to be 0 is learned from its last 64 outcomes, separately for
 /// each of its `STATES`: the combinations of its last few outcomes.
@@ -60,9 +60,9 @@ pub(super) struct RangeDecoder<'a> {
 }
 
 impl<'a> RangeDecoder<'a> {
-    /// A decoder of `input`; `None` if that is shorter than two units.
+    /// A decoder of `input`; `None` if that is shorter than [`MIN_INPUT`].
     pub(super) fn new(input: &'a [u8]) -> Option<Self> {
-        let (&[a, b, c, d], rest) = input.split_first_chunk()?;
+        let (&[a, b, c, d], rest) = input.split_first_chunk::<MIN_INPUT>()?;
         Some(Self { rest, range: u32::MAX, code: u32::from_le_bytes([c, d, a, b]) })
     }
 

@@ -1,6 +1,13 @@
 //! For tests: LZMS in its plainest form, item by item and byte by byte, with an encoder that can write
 //! every stream the format allows, and some it does not.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "test code: a panic fails the test"
+)]
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -82,6 +89,7 @@ impl<T: Copy> DelayedQueue<T> {
         });
         if let Some(waiting) = std::mem::replace(&mut self.waiting, source) {
             self.queue.insert(0, waiting);
+            self.queue.truncate(4);
         }
         source
     }
