@@ -135,44 +135,11 @@ impl Scratch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lzms::testing::reference_lens;
     use proptest::prelude::*;
-    use std::cmp::Reverse;
-    use std::collections::BinaryHeap;
-
-    /// The textbook algorithm: depths of the leaves, rarest first.
-    fn depths_by_heap(sorted: &[(u16, usize)]) -> Vec<u8> {
-        // Of equal weights leaves come before sums, and older sums before younger ones.
-        let mut heap: BinaryHeap<_> = (sorted.iter().enumerate())
-            .map(|(n, &(freq, _))| Reverse((u32::from(freq), n)))
-            .collect();
-        let mut parents = vec![0; sorted.len()];
-        while heap.len() > 1 {
-            let Reverse((a, first)) = heap.pop().unwrap();
-            let Reverse((b, second)) = heap.pop().unwrap();
-            let sum = parents.len();
-            parents.push(0);
-            parents[first] = sum;
-            parents[second] = sum;
-            heap.push(Reverse((a + b, sum)));
-        }
-        let root = parents.len() - 1;
-        (0..sorted.len())
-            .map(|leaf| {
-                let path = std::iter::successors(Some(leaf), |&node| Some(parents[node]));
-                path.take_while(|&node| node != root).count() as u8
-            })
-            .collect()
-    }
 
     fn check(freqs: &[u16]) {
-        let mut sorted: Vec<_> = freqs.iter().copied().zip(0..).collect();
-        sorted.sort_unstable();
-        let mut depths = depths_by_heap(&sorted);
-        depths.sort_unstable_by_key(|&depth| Reverse(depth));
-        let mut expected = vec![0; freqs.len()];
-        for (&(_, symbol), depth) in sorted.iter().zip(depths) {
-            expected[symbol] = depth;
-        }
+        let expected = reference_lens(freqs);
         let mut scratch = Scratch::new();
         let counts = scratch.build(freqs);
         assert_eq!(scratch.lens(freqs.len()), expected);

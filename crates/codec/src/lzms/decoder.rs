@@ -3,7 +3,9 @@
 
 use super::bits::{BackwardBits, Ended};
 use super::build::Scratch;
-use super::code::{AdaptiveCode, Entry, SYMBOL_LIMIT, bases, extra_bits, plain_entries, slot_entries, symbol};
+use super::code::{
+    AdaptiveCode, Entry, SYMBOL_LIMIT, bases, extra_bits, plain_entries, slot_entries, symbol,
+};
 use super::copy::{append_delta, append_lz};
 use super::layout::{
     LENGTH_SLOTS, LENGTHS, LITERALS, LONG_INTERVAL, MAX_OFFSETS, OFFSET_SLOTS, POWERS, RECENT,
@@ -227,13 +229,7 @@ fn ended(bits: BackwardBits<'_>, produced: usize, expected: usize) -> Failure {
 }
 
 #[cold]
-fn bad_match(
-    bits: BackwardBits<'_>,
-    reach: u64,
-    length: usize,
-    at: usize,
-    size: usize,
-) -> Failure {
+fn bad_match(bits: BackwardBits<'_>, reach: u64, length: usize, at: usize, size: usize) -> Failure {
     let match_offset = usize::try_from(reach).unwrap_or(usize::MAX);
     if bits.overrun() {
         ended(bits, at, size)
@@ -316,10 +312,7 @@ impl Items<'_> {
 impl RangeDecoder<'_> {
     /// Which recent source a match uses; `None` for a new one.
     #[inline(always)]
-    fn recent_index(
-        &mut self,
-        classes: &mut SourceClasses,
-    ) -> Result<Option<usize>, Ended> {
+    fn recent_index(&mut self, classes: &mut SourceClasses) -> Result<Option<usize>, Ended> {
         if !self.bit(&mut classes.is_recent)? {
             return Ok(None);
         }
@@ -331,5 +324,214 @@ impl RangeDecoder<'_> {
             return Ok(Some(1));
         }
         Ok(Some(RECENT - 1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lzms::layout::{LENGTH_SLOTS, MIN_INPUT};
+    use crate::lzms::testing::{Source, Step, code_like, encode, make_sense, unfilter};
+    use proptest::prelude::*;
+
+    fn decode(input: &[u8], size: usize) -> Result<Vec<u8>, (usize, Fault)> {
+        let mut out = vec![0xAA; size];
+        match Decoder::new(1 << 20).decode(input, &mut out) {
+            Ok(()) => Ok(out),
+            Err(error) => {
+                assert_eq!(error.format, Format::Lzms);
+                Err((error.offset, error.fault))
+            }
+        }
+    }
+
+    /// Encodes what sense the items make and checks what is decoded.
+    fn check(steps: &[Step], size_limit: usize) {
+        let (steps, mut expected) = make_sense(steps, size_limit);
+        let input = encode(&steps, expected.len());
+        unfilter(&mut expected);
+        assert_eq!(decode(&input, expected.len()), Ok(expected));
+    }
+
+    #[track_caller]
+    fn check_fault(steps: &[Step], size: usize, fault: Fault) {
+        assert_eq!(decode(&encode(steps, size), size).map_err(|(_, fault)| fault), Err(fault));
+    }
+
+    const A: Step = Step::Literal(b'a');
+
+    #[test]
+    fn sizes_of_the_input() {
+        #[track_caller]
+        fn check(size: usize, rule: &'static str) {
+            let fault = Fault::BadInputSize { size, rule };
+            assert_eq!(decode(&vec![0; size], 10), Err((size, fault)));
+        }
+        check(0, "it should be at least 4");
+        check(2, "it should be at least 4");
+        check(1, "it should be even");
+        check(7, "it should be even");
+    }
+
+    #[test]
+    fn an_empty_chunk_needs_no_items() {
+        assert_eq!(decode(&encode(&[], 0), 0), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_chunk_larger_than_the_limit() {
+        let fault = Fault::OutputTooLarge { expected: 40_000, limit: 32_768 };
+        let error = Decoder::new(32_768).decode(&[0; 100], &mut vec![0; 40_000]).unwrap_err();
+        assert_eq!((error.offset, error.fault), (0, fault));
+    }
+
+    #[test]
+    fn matches_that_reach_before_the_chunk() {
+        let too_large = |match_offset, produced| Fault::OffsetTooLarge { match_offset, produced };
+        check_fault(&[Step::Lz(Source::Recent(0), 1)], 10, too_large(1, 0));
+        check_fault(&[A, Step::Lz(Source::New(2), 3)], 10, too_large(2, 1));
+        check_fault(&[A, A, Step::Lz(Source::Recent(2), 3)], 10, too_large(3, 2));
+        check_fault(&[A, A, Step::Delta(Source::New((0, 2)), 3)], 10, too_large(3, 2));
+        check_fault(&[A, Step::Delta(Source::Recent(0), 3)], 10, too_large(2, 1));
+        check_fault(&[A, Step::Delta(Source::New((7, 1)), 3)], 10, too_large(256, 1));
+        let far = Step::Delta(Source::New((7, 1_000_000)), 3);
+        check_fault(&[A, far], 1 << 20, too_large(1_000_001 << 7, 1));
+    }
+
+    #[test]
+    fn matches_that_reach_behind_the_chunk() {
+        let too_long = |length, remaining| Fault::MatchTooLong { length, remaining };
+        check_fault(&[A, Step::Lz(Source::New(1), 10)], 10, too_long(10, 9));
+        check_fault(&[A, A, Step::Delta(Source::New((0, 1)), 9)], 10, too_long(9, 8));
+        let longest = 1_073_809_578;
+        check_fault(&[A, Step::Lz(Source::New(1), longest)], 10, too_long(longest as usize, 9));
+    }
+
+    #[test]
+    fn an_input_that_ends_early() {
+        // All decisions are 0 (a literal) and all codewords too; four of them are there.
+        #[track_caller]
+        fn check(size: usize, produced: usize) {
+            let fault = Fault::InputTooShort { produced, expected: size };
+            assert_eq!(decode(&[0; 4], size), Err((0, fault)));
+        }
+        assert_eq!(decode(&[0; 4], 4), Ok(vec![0; 4]));
+        check(5, 4);
+        // Where more is wanted, the reader's position tells less exactly.
+        check(6, 5);
+        check(2000, 5);
+    }
+
+    #[test]
+    fn an_input_cut_at_any_byte() {
+        let steps: Vec<_> = (0..2000).map(|n| Step::Literal((n * n % 251) as u8)).collect();
+        let input = encode(&steps, steps.len());
+        let plain = decode(&input, steps.len()).unwrap();
+        for cut in 0..input.len() {
+            for part in [&input[..cut], &input[cut..]] {
+                // The decisions being all alike, the front may be cut off without anybody noticing.
+                match decode(part, steps.len()) {
+                    Ok(out) => assert!(out == plain || part.len() > 1000, "{} bytes", part.len()),
+                    Err((offset, _)) => assert!(offset <= part.len()),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn literals_alone_rebuild_their_code() {
+        let text: Vec<u8> = (0..20_000u32).map(|n| (n * n % 31 * (n % 7)) as u8).collect();
+        let steps: Vec<_> = text.iter().map(|&byte| Step::Literal(byte)).collect();
+        check(&steps, text.len());
+    }
+
+    #[test]
+    fn code_is_unfiltered() {
+        let steps: Vec<_> = code_like(50_000, 5).into_iter().map(Step::Literal).collect();
+        check(&steps, steps.len());
+    }
+
+    #[test]
+    fn every_offset_slot_and_length_slot() {
+        let size = 1 << 20;
+        let mut steps: Vec<_> = (0..64).map(Step::Literal).collect();
+        let mut at = 64;
+        for slot in &OFFSET_SLOTS {
+            let offset = slot.base + (1 << slot.extra_bits) - 1;
+            while at < offset && at < size {
+                let length = LENGTH_SLOTS.iter().map(|slot| slot.base).find(|&l| l > at / 8);
+                let length = length.unwrap_or(1).min(size - at);
+                steps.push(Step::Lz(Source::New(1 + at / 2), length));
+                at += length;
+            }
+            if at == size {
+                break;
+            }
+            // What `make_sense` makes of it is this offset.
+            steps.push(Step::Lz(Source::New(offset - 1), 1));
+            at += 1;
+        }
+        check(&steps, size as usize);
+    }
+
+    #[test]
+    fn what_was_decoded_before_does_not_matter() {
+        let mut used = Decoder::new(1 << 20);
+        for seed in 0..20 {
+            let code = code_like(500 * seed as usize + 30, seed);
+            let steps: Vec<_> = code.iter().map(|&byte| Step::Literal(byte)).collect();
+            let mut input = encode(&steps, code.len());
+            let mut out = vec![0; code.len()];
+            used.decode(&input, &mut out).unwrap();
+            assert_eq!(decode(&input, code.len()), Ok(out.clone()));
+            let middle = input.len() / 2;
+            input[middle] ^= 0x55;
+            let again = used.decode(&input, &mut out).map_err(|e| (e.offset, e.fault));
+            assert_eq!(again.map(|()| out), decode(&input, code.len()));
+        }
+    }
+
+    /// Any item, as if in a chunk of any size.
+    fn step() -> impl Strategy<Value = Step> {
+        let length = prop_oneof![8 => 1..20u32, 2 => 20..300u32, 1 => 300..70_000u32];
+        prop_oneof![
+            4 => any::<u8>().prop_map(Step::Literal),
+            2 => prop::sample::select(vec![0xE8, 0xFF, 0x15, 0x48, 0x8D, 0x05]).prop_map(Step::Literal),
+            2 => (any::<u32>(), length.clone()).prop_map(|(o, l)| Step::Lz(Source::New(o), l)),
+            2 => (0..8u32, any::<u32>(), length.clone())
+                .prop_map(|(p, o, l)| Step::Delta(Source::New((p, o)), l)),
+            2 => (0..3usize, length.clone()).prop_map(|(i, l)| Step::Lz(Source::Recent(i), l)),
+            2 => (0..3usize, length).prop_map(|(i, l)| Step::Delta(Source::Recent(i), l)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn any_items(steps in prop::collection::vec(step(), 1..3000), size in 1..1_000_000usize) {
+            check(&steps, size);
+        }
+
+        #[test]
+        fn any_bytes(input in prop::collection::vec(any::<u8>(), 0..600), size in 0..70_000usize) {
+            drop(decode(&input, size));
+        }
+
+        #[test]
+        fn flipped_bits_and_cuts(
+            steps in prop::collection::vec(step(), 1..400),
+            flips in prop::collection::vec((any::<prop::sample::Index>(), 0..8u32), 0..4),
+            cut in any::<prop::sample::Index>(),
+            more in 0..100usize,
+        ) {
+            let (steps, plain) = make_sense(&steps, 100_000);
+            let mut input = encode(&steps, plain.len());
+            for (at, bit) in flips {
+                let at = at.index(input.len());
+                input[at] ^= 1 << bit;
+            }
+            drop(decode(&input, plain.len() + more));
+            input.truncate(cut.index(input.len()));
+            drop(decode(&input, plain.len()));
+        }
     }
 }

@@ -8,6 +8,8 @@ mod decoder;
 mod layout;
 mod range;
 mod recent;
+#[cfg(test)]
+mod testing;
 mod x86;
 
 pub(crate) use decoder::Decoder;

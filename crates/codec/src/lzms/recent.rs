@@ -51,44 +51,26 @@ impl<T: Copy> RecentQueue<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lzms::testing::{DelayedQueue, Source};
     use proptest::prelude::*;
-
-    /// The rule as the format has it: three entries, and one that waits.
-    struct Plain {
-        queue: Vec<u32>,
-        waiting: Option<u32>,
-    }
-
-    impl Plain {
-        /// One item: of another kind, a new source, or a recent one.
-        fn item(&mut self, what: Result<u32, Option<usize>>) -> Option<u32> {
-            let source = match what {
-                Ok(new) => Some(new),
-                Err(index) => index.map(|index| self.queue.remove(index)),
-            };
-            if let Some(waiting) = std::mem::replace(&mut self.waiting, source) {
-                self.queue.insert(0, waiting);
-            }
-            source
-        }
-    }
 
     proptest! {
         #[test]
         fn is_the_delayed_queue(items in prop::collection::vec(0..6u32, 0..200)) {
-            let mut plain = Plain { queue: vec![1, 2, 3, 4], waiting: None };
+            let mut plain = DelayedQueue::new([1, 2, 3, 4]);
             let mut queue = RecentQueue::new([1, 2, 3, 4]);
             let mut delayed = false;
             for (n, item) in (10u32..).zip(items) {
                 let (expected, got) = match item {
-                    0 => (plain.item(Err(None)), None),
+                    0 => (plain.item(None), None),
                     1 | 2 => {
                         queue.push(n);
-                        (plain.item(Ok(n)), Some(n))
+                        (plain.item(Some(Source::New(n))), Some(n))
                     }
                     _ => {
                         let index = item as usize - 3;
-                        (plain.item(Err(Some(index))), Some(queue.reuse(index, delayed)))
+                        let expected = plain.item(Some(Source::Recent(index)));
+                        (expected, Some(queue.reuse(index, delayed)))
                     }
                 };
                 delayed = item != 0;

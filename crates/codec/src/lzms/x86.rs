@@ -42,44 +42,34 @@ struct Scan<'a> {
     named: &'a mut [u32; 1 << 16],
     base: u32,
     /// The last byte of the last sure instruction.
-    last_sure: Option<u32>,
+    last_sure: u32,
 }
 
 impl Scan<'_> {
-    /// Looks at a marked position, and returns how many bytes lie between it and the next position
-    /// where an instruction may start.
+    /// Handles the instruction at a marked position; returns how many bytes it has.
     ///
-    /// Odd but so: of the `ModR/M` byte only the low three bits are tested where all but the register
-    /// field would have to be, and with 8B the upper half as well.
+    /// Apart from jumps no branch depends on the data: what comes next in code is hard to guess.
     #[inline(always)]
     fn instruction(&mut self, chunk: &mut [u8], at: usize) -> usize {
-        match chunk[at..at + 3] {
-            [0xE8, ..] => self.operand(chunk, at, 1, CALL_REACH),
-            [0xFF, 0x15, _] => self.operand(chunk, at, 2, REACH),
-            [0xF0, 0x83, 0x05] | [0x48, 0x8B, 0x05 | 0x0D] => self.operand(chunk, at, 3, REACH),
-            [0x48 | 0x4C, 0x8D, modrm] if modrm & 7 == 5 => self.operand(chunk, at, 3, REACH),
-            [0xE9, ..] => JUMP,
-            _ => 1,
-        }
-    }
-
-    /// Handles the operand of an opcode of `opcode` bytes; returns the bytes of both.
-    #[inline(always)]
-    fn operand(&mut self, chunk: &mut [u8], at: usize, opcode: usize, reach: u32) -> usize {
+        let (opcode, reach) = match chunk[at] {
+            0xE9 => return JUMP,
+            0xE8 => (1, CALL_REACH),
+            0xFF => (2, REACH),
+            _ => (3, REACH),
+        };
         let position = at as u32;
-        let bytes = opcode + OPERAND;
-        let Some(operand) = chunk[at + opcode..].first_chunk_mut::<OPERAND>() else { return bytes };
-        if self.last_sure.is_some_and(|sure| position - sure <= reach) {
-            *operand = u32::from_le_bytes(*operand).wrapping_sub(position).to_le_bytes();
+        let last_byte = position + (opcode + OPERAND) as u32 - 1;
+        if let Some(operand) = chunk[at + opcode..].first_chunk_mut::<OPERAND>() {
+            let translated = position.wrapping_sub(self.last_sure) <= reach;
+            let distance =
+                u32::from_le_bytes(*operand).wrapping_sub(if translated { position } else { 0 });
+            *operand = distance.to_le_bytes();
+            let named = &mut self.named[usize::from(distance.wrapping_add(position) as u16)];
+            let sure = self.base + last_byte - *named <= WINDOW;
+            *named = self.base + last_byte;
+            self.last_sure = if sure { last_byte } else { self.last_sure };
         }
-        let place = u32::from_le_bytes(*operand).wrapping_add(position) as u16;
-        let last_byte = position + bytes as u32 - 1;
-        let named = &mut self.named[usize::from(place)];
-        if self.base + last_byte - *named <= WINDOW {
-            self.last_sure = Some(last_byte);
-        }
-        *named = self.base + last_byte;
-        bytes
+        opcode + OPERAND
     }
 }
 
@@ -95,22 +85,25 @@ impl Filter {
             return;
         }
         let base = self.begin_chunk(chunk.len() as u32);
-        let mut scan = Scan { named: &mut self.last_named, base, last_sure: None };
+        // No position is within reach of this one.
+        let last_sure = (REACH + 1).wrapping_neg();
+        let mut scan = Scan { named: &mut self.last_named, base, last_sure };
         let end = chunk.len() - TAIL;
         // The first position where an instruction may start.
-        let mut from = 1;
+        let mut from = 1_usize;
         for start in (0..end).step_by(BLOCK) {
-            for (n, mut marks) in mark_block(chunk, start).into_iter().enumerate() {
-                while marks != 0 {
-                    let at = start + 8 * n + marks.trailing_zeros() as usize / 8;
-                    marks &= marks - 1;
-                    if at >= end {
-                        return;
-                    }
-                    if at >= from {
-                        from = at + scan.instruction(chunk, at);
-                    }
+            let mut marks = mark_block(chunk, start);
+            loop {
+                let skipped = from.saturating_sub(start);
+                if skipped >= BLOCK {
+                    break;
                 }
+                marks &= u64::MAX << skipped;
+                let at = start + marks.trailing_zeros() as usize;
+                if marks == 0 || at >= end {
+                    break;
+                }
+                from = at + scan.instruction(chunk, at);
             }
         }
     }
@@ -129,44 +122,52 @@ impl Filter {
     }
 }
 
-/// Marks the positions in the block at `start` where an opcode may start: the marked bytes of the
-/// result (little-endian) are 1, all others 0.
+/// Marks the positions in the block at `start` where an instruction may start: bit `n` stands for
+/// position `start + n`.
 #[inline(always)]
-fn mark_block(chunk: &[u8], start: usize) -> [u64; BLOCK / 8] {
+fn mark_block(chunk: &[u8], start: usize) -> u64 {
     let rest = &chunk[start..];
-    let mut marks = [0; BLOCK];
-    if let (Some(first), Some(second)) = (rest.first_chunk(), rest[1..].first_chunk()) {
-        mark(first, second, &mut marks);
-    } else {
-        let mut padded = [0; BLOCK + 1];
+    let mut padded = [0; BLOCK + 2];
+    let window = rest.first_chunk().unwrap_or_else(|| {
         padded[..rest.len()].copy_from_slice(rest);
-        let [first @ .., _] = &padded;
-        let [_, second @ ..] = &padded;
-        mark(first, second, &mut marks);
+        &padded
+    });
+    let mut marks = [0; BLOCK];
+    mark(window, &mut marks);
+    let mut bits = 0;
+    for word in marks.as_chunks().0.iter().rev() {
+        // Gathers the low bits of the eight bytes in the top byte.
+        let gathered = u64::from_le_bytes(*word).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        bits = bits << 8 | gathered;
     }
-    let mut words = [0; BLOCK / 8];
-    for (word, marks) in words.iter_mut().zip(marks.as_chunks().0) {
-        *word = u64::from_le_bytes(*marks);
-    }
-    words
+    bits
 }
 
-/// Marks a block, given its bytes and those one further. No early exits, and a function of its own:
-/// the compiler turns this into vector compares.
+/// Sets to 1 each mark where an instruction may start, to 0 all others. No early exits, and a function
+/// of its own: the compiler turns this into vector compares.
+///
+/// Odd but so: of the `ModR/M` byte (the third) only the low three bits are tested where all but the
+/// register field would have to be, and with 8B the upper half as well.
 #[inline(never)]
-fn mark(first: &[u8; BLOCK], second: &[u8; BLOCK], marks: &mut [u8; BLOCK]) {
-    for ((&first, &second), mark) in first.iter().zip(second).zip(marks) {
+fn mark(window: &[u8; BLOCK + 2], marks: &mut [u8; BLOCK]) {
+    let [first @ .., _, _] = window;
+    let [_, second @ .., _] = window;
+    let [_, _, third @ ..] = window;
+    for (((&first, &second), &third), mark) in first.iter().zip(second).zip(third).zip(marks) {
         let call_or_jump = first & 0xFE == 0xE8;
         let indirect_call = (first == 0xFF) & (second == 0x15);
-        let lock_add = (first == 0xF0) & (second == 0x83);
-        let wide = (first & 0xFB == 0x48) & (second & 0xF9 == 0x89);
-        *mark = u8::from(call_or_jump | indirect_call | lock_add | wide);
+        let lock_add = (first == 0xF0) & (second == 0x83) & (third == 0x05);
+        let lea = (first & 0xFB == 0x48) & (second == 0x8D) & (third & 0x07 == 0x05);
+        let mov = (first == 0x48) & (second == 0x8B) & (third & 0xF7 == 0x05);
+        *mark = u8::from(call_or_jump | indirect_call | lock_add | lea | mov);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use crate::lzms::testing::{code_like, unfilter};
 
     const GAP: usize = 40;
 
@@ -320,5 +321,20 @@ mod tests {
                 assert_eq!(again, expected);
             }
         }
+    }
+
+    #[test]
+    fn is_the_plain_rule() {
+        let mut filter = Filter::new();
+        let mut translated = 0;
+        for (len, seed) in (0..300).chain([4096, 70_000, 300_000, 1 << 20]).zip(1..) {
+            let chunk = code_like(len, seed);
+            let (mut fast, mut plain) = (chunk.clone(), chunk.clone());
+            filter.decode(&mut fast);
+            unfilter(&mut plain);
+            assert_eq!(fast, plain, "length {len}");
+            translated += usize::from(fast != chunk);
+        }
+        assert!(translated > 100, "only {translated} chunks were translated");
     }
 }

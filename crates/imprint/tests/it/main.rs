@@ -15,6 +15,8 @@ mod golden;
 #[cfg(test)]
 mod imagex;
 #[cfg(test)]
+mod kill;
+#[cfg(test)]
 mod signals;
 #[cfg(test)]
 mod status;

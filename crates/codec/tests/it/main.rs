@@ -1,0 +1,3 @@
+//! Tests of the codecs through their public interface.
+mod lzx_compress;
+mod samples;
