@@ -121,17 +121,16 @@ impl Optimizer {
         while at < size {
             let pos = start + at;
             let node = self.nodes[at].key.min(carry);
-            if at < horizon.0 && node + jump.margin > horizon.1 {
-                let count = usize::from(counts[at]);
-                if count == 0
-                    || ((cache.matches[next_match + count - 1] & LENGTH_MASK) as usize)
-                        < jump.length
-                {
-                    next_match += count;
-                    at += 1;
-                    carry = UNREACHED;
-                    continue;
-                }
+            let passed_over = at < horizon.0 && node + jump.margin > horizon.1 && {
+                // A long match may not be found again later.
+                let matches = &cache.matches[next_match..next_match + usize::from(counts[at])];
+                matches.last().is_none_or(|&found| ((found & LENGTH_MASK) as usize) < jump.length)
+            };
+            if passed_over || node >= BEYOND {
+                next_match += usize::from(counts[at]);
+                at += 1;
+                carry = UNREACHED;
+                continue;
             }
             let item = node as u32;
             let back = (item & LENGTH_MASK) as usize;
@@ -225,11 +224,11 @@ impl<D: Data> Step<'_, D> {
     #[inline(always)]
     fn try_recent(&self, ahead: &mut [Node; AHEAD], queue: Queue, reach: &mut Reach) {
         let here = self.data.load64(self.pos);
-        let lengths = [0, 1, 2].map(|index| {
-            let there = self.pos.wrapping_sub(queue.get(index));
-            let equal = (self.data.load64(there) ^ here).trailing_zeros() as usize / 8;
-            equal.min(self.limit)
-        });
+        let equal = |offset: usize| {
+            let there = self.data.load64(self.pos.wrapping_sub(offset));
+            ((there ^ here).trailing_zeros() as usize / 8).min(self.limit)
+        };
+        let lengths = [equal(queue.get(0)), equal(queue.get(1)), equal(queue.get(2))];
         for (index, equal) in (0..).zip(lengths) {
             if equal < reach.from.min(8) {
                 continue;
@@ -277,6 +276,9 @@ impl<D: Data> Step<'_, D> {
 const BEYOND: u64 = 1 << 62;
 const PENALTY: [u64; 8] = [0, 0, 0, 0, BEYOND, BEYOND, BEYOND, BEYOND];
 
+/// How many lengths of a long match are tried; more than [`Jump::keep`].
+const LAST_LENGTHS: usize = 12;
+
 /// Tries a match with `code` in all lengths `from..=to`.
 ///
 /// Four lengths at a time: the number of lengths is hardly predictable, so a loop over single ones
@@ -308,6 +310,8 @@ fn relax(
         }
         length = LONG;
     }
+    // Of the many lengths of a long match only the last are worth trying.
+    length = length.max((to + 1).saturating_sub(LAST_LENGTHS));
     let base = base + costs.long(slot);
     loop {
         relax_four(ahead, base, costs.lengths_from(length), length, to);

@@ -56,9 +56,9 @@ impl Settings {
         }
         let (depth, nice, margin, sample, passes) = match level {
             ..45 => (8, 32, 3, 0, 1),
-            45..70 => (level / 2, level as usize * 8 / 5, 0, 1024, 1),
-            70..90 => (level / 2, level as usize * 3 / 2, 0, 0, 2),
-            _ => (level / 2, (level as usize * 3 / 2).min(250), 0, 0, (level / 33).min(6)),
+            45..70 => (level / 2, (level as usize * 5).min(250), 0, 0, 1),
+            70..90 => (level / 2, 250, 0, 0, 2),
+            _ => (level / 2, 250, 0, 0, (level / 33).min(6)),
         };
         let jump = Jump { length: nice, keep: 8, margin: u64::from(margin * UNIT) << COST_SHIFT };
         Self {
