@@ -3,7 +3,9 @@
 use std::sync::{Mutex, PoisonError};
 
 /// Buffers kept at most; more are freed.
-const KEPT: usize = 64;
+const KEPT: usize = 12;
+/// Larger buffers are freed: few pieces of work need them.
+const LARGEST: usize = 4 << 20;
 
 /// A heap of empty buffers that keep their capacity.
 #[derive(Debug, Default)]
@@ -19,7 +21,7 @@ impl Buffers {
     pub(crate) fn give(&self, mut buffer: Vec<u8>) {
         buffer.clear();
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() < KEPT {
+        if kept.len() < KEPT && buffer.capacity() <= LARGEST {
             kept.push(buffer);
         }
     }

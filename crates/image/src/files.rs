@@ -150,8 +150,8 @@ pub struct Rebuild<'a> {
     pub coding: Option<Coding>,
     /// How to export.
     pub export: ExportOptions<'a>,
-    /// An image to leave out, counted from 1.
-    pub without: Option<u32>,
+    /// Images to leave out, counted from 1.
+    pub without: &'a [u32],
     /// What becomes of the integrity table.
     pub integrity: IntegrityChange,
 }
@@ -179,7 +179,7 @@ pub fn rebuild(
     let rp_fix = wim.header().flags.contains(imprint_wim::HeaderFlags::RP_FIX);
     let mut new = NewWim::create(path, what.coding, rp_fix, entropy)?;
     let mut boot = 0;
-    for image in (1..=wim.image_count()).filter(|&image| Some(image) != what.without) {
+    for image in (1..=wim.image_count()).filter(|image| !what.without.contains(image)) {
         let which = ExportImage { wim: 0, image, name: None, description: None };
         let exported: Exported = export(&old, &which, &mut new.writer, &what.export, progress)?;
         if image == wim.header().boot_index {

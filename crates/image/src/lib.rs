@@ -18,6 +18,7 @@ mod blobs;
 mod buffers;
 mod capture;
 mod chain;
+pub mod config;
 mod encode;
 mod export;
 mod files;
@@ -31,7 +32,8 @@ mod verify;
 
 pub use apply::{Applied, ApplyError, apply};
 pub use capture::{
-    CaptureError, CaptureRequest, Captured, StoreOptions, Stored, capture, reuse_unchanged, store,
+    CaptureError, CaptureRequest, Captured, Earlier, StoreOptions, Stored, capture,
+    reuse_unchanged, store,
 };
 pub use export::{ExportError, ExportImage, ExportOptions, Exported, export};
 pub use files::{

@@ -101,6 +101,13 @@ impl Console {
         if self.quiet || self.json { Ok(()) } else { writeln!(self, "{text}") }
     }
 
+    /// Prints something that is good to know, unless it is to be quiet or a JSON document says it.
+    pub(crate) fn note(&mut self, text: &dyn Display) {
+        if !self.quiet && !self.json {
+            self.warn(&format_args!("note: {text}\n"));
+        }
+    }
+
     /// Prints a warning or an error.
     pub(crate) fn warn(&mut self, text: &dyn Display) {
         // There is nobody left to tell that standard error or the log cannot be written.

@@ -11,16 +11,18 @@ use crate::console::Console;
 use crate::error::UsageError;
 
 /// How the program ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// In the order of gravity: of several pieces of work the gravest counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Status {
     /// All was done.
     Done,
+    /// Done, except for what was listed.
+    Incomplete,
     /// Nothing was done, or it cannot be trusted.
     Failed,
     /// The words were not understood.
     Usage,
-    /// Done, except for what was listed.
-    Incomplete,
 }
 
 impl From<Status> for ExitCode {

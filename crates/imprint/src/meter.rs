@@ -7,7 +7,8 @@ use imprint_progress::Snapshot;
 
 /// Seen by the user at most this often while a phase lasts.
 const LINE_EVERY: Duration = Duration::from_secs(5);
-/// Rates and remaining times of the first moments mean nothing.
+/// Rates and remaining times of the first moments mean nothing, and phases that are over by then are
+/// not worth a line.
 const SETTLED_AFTER: Duration = Duration::from_secs(1);
 
 /// Follows the phases of one piece of work.
@@ -46,15 +47,15 @@ impl Meter {
         sight
     }
 
-    /// Says how the last phase ended.
+    /// Says how the last phase ended, unless it went by unseen.
     pub(crate) fn end_of_phase(&self, now: Duration) -> Option<String> {
-        if self.phase.is_empty() {
+        let took = now.saturating_sub(self.phase_began);
+        if self.phase.is_empty() || took < SETTLED_AFTER {
             return None;
         }
-        let took = now.saturating_sub(self.phase_began);
         let mut parts = counts(self.latest.done_bytes, self.latest.done_files);
         parts.push(format!("{:.1} s", took.as_secs_f64()));
-        if took >= SETTLED_AFTER && self.latest.done_bytes > 0 {
+        if self.latest.done_bytes > 0 {
             parts.push(Rate::new(self.latest.done_bytes, took).to_string());
         }
         Some(format!("{}: {}", self.phase, parts.join(", ")))
@@ -75,7 +76,8 @@ impl Meter {
         }
         if took >= SETTLED_AFTER && done_bytes > 0 {
             parts.push(Rate::new(done_bytes, took).to_string());
-            if let Some(left) = time_left(done_bytes, total_bytes, took) {
+            let left = time_left(done_bytes, total_bytes, took);
+            if let Some(left) = left.filter(|left| !left.is_zero()) {
                 parts.push(format!("{} left", Clock(left)));
             }
         }
@@ -98,7 +100,7 @@ impl Meter {
 }
 
 fn counts(bytes: u64, files: u64) -> Vec<String> {
-    let files = (files > 0).then(|| format!("{} files", Count(files)));
+    let files = (files > 0).then(|| counted(files, "file"));
     let bytes = (bytes > 0).then(|| Bytes(bytes).to_string());
     files.into_iter().chain(bytes).collect()
 }
@@ -140,6 +142,12 @@ impl fmt::Display for Bytes {
             _ => write!(f, "{} {unit}", (thousandths + 500) / 1000),
         }
     }
+}
+
+/// A count with what is counted: "1 file", "1,234 files".
+pub(crate) fn counted(count: u64, one: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {one}{plural}", Count(count))
 }
 
 /// A count with its thousands apart.
@@ -214,6 +222,7 @@ mod tests {
         assert_eq!(meter.look(at(6), scanning), Sight::default());
         let ended = Some("scanning: 1,234 files, 7.0 s".to_owned());
         assert_eq!(meter.look(at(7), writing(0, 1)), Sight { line: None, ended });
+        assert_eq!(meter.end_of_phase(at(7) + Duration::from_millis(999)), None, "too short");
     }
 
     #[test]
@@ -254,6 +263,8 @@ mod tests {
         check(u64::MAX, "18.4 EB");
         assert_eq!(Count(1_234_567).to_string(), "1,234,567");
         assert_eq!(Count(12).to_string(), "12");
+        assert_eq!(counted(1, "file"), "1 file");
+        assert_eq!(counted(0, "file"), "0 files");
     }
 
     #[test]

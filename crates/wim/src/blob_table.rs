@@ -9,6 +9,8 @@
 
 mod index;
 mod parse;
+#[cfg(test)]
+mod tests;
 
 use imprint_winvalues::BlobHash;
 

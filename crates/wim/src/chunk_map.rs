@@ -7,7 +7,7 @@
 //! ```
 
 use imprint_codec::Format;
-use zerocopy::FromBytes;
+use zerocopy::transmute;
 
 use crate::error::{Corruption, Expected, Fault, ReadError, Structure};
 use crate::layout::SolidHeaderDisk;
@@ -56,10 +56,7 @@ impl SolidHeader {
     /// [`Corruption`] if the format is unknown or its chunk size illegal.
     pub fn parse(bytes: &[u8; 16], offset: u64) -> Result<Self, Corruption> {
         let fault = |at, fault| Corruption::new(Structure::SolidResource, offset + at, fault);
-        let disk = SolidHeaderDisk::read_from_bytes(bytes).map_err(|_size| {
-            // The array has the structure's size, which the layout asserts.
-            fault(0, Fault::Cycle)
-        })?;
+        let disk: SolidHeaderDisk = transmute!(*bytes);
         let format = match disk.format.get() {
             1 => Format::Xpress,
             2 => Format::Lzx,
@@ -340,4 +337,156 @@ fn u32_at(bytes: &[u8], index: u64) -> Option<u32> {
 fn u64_at(bytes: &[u8], index: u64) -> Option<u64> {
     let at = usize::try_from(index).ok()?.checked_mul(8)?;
     bytes.get(at..)?.first_chunk().map(|b| u64::from_le_bytes(*b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::ResourceFlags;
+
+    const CODING: Coding = Coding { format: Format::Xpress, chunk_size: 4096 };
+
+    fn header(stored_size: u64, size: u64) -> ResourceHeader {
+        ResourceHeader { stored_size, flags: ResourceFlags::COMPRESSED, offset: 1000, size }
+    }
+
+    /// Makes the table of chunks with these stored sizes and reads it again.
+    fn round_trip(size: u64, stored: &[u32]) -> Vec<Chunk> {
+        let table = ChunkMap::encode_table(size, stored.iter().copied());
+        assert_eq!(table.len() as u64, ChunkMap::table_len(size, CODING.chunk_size));
+        let sum: u64 = stored.iter().map(|&bytes| u64::from(bytes)).sum();
+        let header = header(table.len() as u64 + sum, size);
+        ChunkMap::parse(&header, CODING, &table).unwrap().iter().collect()
+    }
+
+    #[test]
+    fn chunks_lie_one_behind_the_other() {
+        assert_eq!(round_trip(1, &[1]), [Chunk { offset: 1000, stored: 1, size: 1 }]);
+        assert_eq!(
+            round_trip(9000, &[100, 4096, 7]),
+            [
+                Chunk { offset: 1008, stored: 100, size: 4096 },
+                Chunk { offset: 1108, stored: 4096, size: 4096 },
+                Chunk { offset: 5204, stored: 7, size: 808 },
+            ]
+        );
+        assert!(round_trip(4096 * 2, &[4096, 4096]).iter().all(Chunk::is_raw));
+    }
+
+    #[test]
+    fn entries_are_eight_bytes_from_four_gigabytes_up() {
+        assert_eq!(ChunkMap::table_len(0, 4096), 0);
+        assert_eq!(ChunkMap::table_len(0xffff_ffff, 32 << 10), 4 * 0x1_ffff);
+        assert_eq!(ChunkMap::table_len(1 << 32, 32 << 10), 8 * 0x1_ffff);
+        let chunks = (1_u64 << 32) / 4096 + 1;
+        let table = ChunkMap::encode_table((1 << 32) + 1, (0..chunks).map(|_| 5));
+        // The last chunk holds a single byte.
+        let header = header(table.len() as u64 + chunks * 5 - 4, (1 << 32) + 1);
+        let map = ChunkMap::parse(&header, CODING, &table).unwrap();
+        assert_eq!(map.len(), chunks);
+        let last = map.chunk(chunks - 1).unwrap();
+        assert_eq!((last.stored, last.size), (1, 1));
+        assert_eq!(last.offset, 1000 + table.len() as u64 + (chunks - 1) * 5);
+        assert_eq!(map.chunk(chunks), None);
+    }
+
+    fn fault(stored_size: u64, size: u64, table: &[u32]) -> String {
+        let table: Vec<u8> = table.iter().flat_map(|entry| entry.to_le_bytes()).collect();
+        ChunkMap::parse(&header(stored_size, size), CODING, &table).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn faulty_tables_name_the_entry() {
+        assert_eq!(
+            fault(1000, 12_000, &[100, 100]),
+            "chunk table: chunk offset should be from 0x65 to 0x3df, but is 0x64 (at offset 0x3ec)"
+        );
+        assert_eq!(
+            fault(10_000, 12_000, &[4097, 5000]),
+            "chunk table: chunk offset should be from 0x1 to 0x1000, but is 0x1001 (at offset 0x3e8)"
+        );
+        assert_eq!(
+            fault(1000, 12_000, &[990, 992]),
+            "chunk table: chunk offset should be from 0x3df to 0x3df, but is 0x3e0 (at offset 0x3ec)"
+        );
+        assert_eq!(
+            fault(10_000, 8200, &[1, 2]),
+            "chunk table: stored size of the last chunk should be from 1 to 8, but is 9990 \
+             (at offset 0x3ec)"
+        );
+        assert_eq!(
+            fault(4097, 4096, &[]),
+            "chunk table: stored size of the last chunk should be from 1 to 4096, but is 4097 \
+             (at offset 0x3e8)"
+        );
+        assert_eq!(
+            fault(7, 12_000, &[]),
+            "chunk table: chunk table should end at or before 0x7, but ends at 0x8 \
+             (at offset 0x3e8)"
+        );
+        assert_eq!(fault(100, 12_000, &[1]), "chunk table should have 8 bytes, but has 4");
+    }
+
+    fn solid(sizes: &[u32], size: u64, stored: u64) -> Result<ChunkMap, ReadError> {
+        let mut table = vec![0; 16];
+        table.extend(sizes.iter().flat_map(|size| size.to_le_bytes()));
+        ChunkMap::parse_solid(
+            &header(stored, 1 << 32),
+            &SolidHeader { size, coding: CODING },
+            &table,
+        )
+    }
+
+    #[test]
+    fn solid_chunks_are_found_by_their_sizes() {
+        let sizes: Vec<u32> = (1..=100).map(|n| n * 40).collect();
+        let table = 16 + 400;
+        let sum: u64 = sizes.iter().map(|&s| u64::from(s)).sum();
+        let map = solid(&sizes, 100 * 4096 - 1, table + sum).unwrap();
+        let mut offset = 1000 + table;
+        for (index, &stored) in (0..).zip(&sizes) {
+            let size = if index == 99 { 4095 } else { 4096 };
+            assert_eq!(map.chunk(index), Some(Chunk { offset, stored, size }), "{index}");
+            offset += u64::from(stored);
+        }
+        assert_eq!(map.iter().count(), 100);
+    }
+
+    #[test]
+    fn faulty_solid_sizes_name_the_chunk() {
+        let text =
+            |sizes: &[u32], size, stored| solid(sizes, size, stored).unwrap_err().to_string();
+        assert_eq!(
+            text(&[5, 0], 5000, 100),
+            "solid resource: stored size of a chunk should be from 1 to 71, but is 0 \
+             (at offset 0x3fc)"
+        );
+        assert_eq!(
+            text(&[4097], 4096, 10_000),
+            "solid resource: stored size of a chunk should be from 1 to 4096, but is 4097 \
+             (at offset 0x3f8)"
+        );
+        assert!(text(&[1, 1], 5000, 23).contains("should end at or before 0x17, but ends at 0x18"));
+    }
+
+    #[test]
+    fn solid_headers_are_checked() {
+        let parse = |size: u64, chunk_size: u32, format: u32| {
+            let mut bytes = [0; 16];
+            bytes[..8].copy_from_slice(&size.to_le_bytes());
+            bytes[8..12].copy_from_slice(&chunk_size.to_le_bytes());
+            bytes[12..].copy_from_slice(&format.to_le_bytes());
+            SolidHeader::parse(&bytes, 500).map_err(|error| error.to_string())
+        };
+        let coding = Coding { format: Format::Lzms, chunk_size: 64 << 20 };
+        assert_eq!(parse(77, 64 << 20, 3), Ok(SolidHeader { size: 77, coding }));
+        assert_eq!(
+            parse(77, 64 << 20, 4).unwrap_err(),
+            "solid resource: compression format should be from 1 to 3, but is 4 (at offset 0x200)"
+        );
+        assert_eq!(
+            parse(77, 1000, 2).unwrap_err(),
+            "solid resource: compression cannot be set up (at offset 0x1fc)"
+        );
+    }
 }

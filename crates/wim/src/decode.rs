@@ -127,3 +127,87 @@ fn check_size(what: &'static str, expected: u64, actual: usize) -> Result<(), Re
     let actual = u64::try_from(actual).unwrap_or(u64::MAX);
     if actual == expected { Ok(()) } else { Err(ReadError::BufferSize { what, expected, actual }) }
 }
+
+#[cfg(test)]
+mod tests {
+    use imprint_codec::Format;
+
+    use super::*;
+    use crate::resource::ResourceFlags;
+
+    const CODING: Coding = Coding { format: Format::Xpress, chunk_size: 4096 };
+
+    fn header(flags: ResourceFlags, stored: &[u8], size: usize) -> ResourceHeader {
+        let (stored_size, size) = (stored.len() as u64, size as u64);
+        ResourceHeader { stored_size, flags, offset: 0x500, size }
+    }
+
+    fn decode(flags: ResourceFlags, stored: &[u8], size: usize) -> Result<Vec<u8>, String> {
+        let mut out = vec![0xee; size];
+        let header = header(flags, stored, size);
+        let coding = Some(CODING);
+        let result = ResourceDecoder::new().decode(&header, coding, stored, &mut out);
+        result.map(|()| out).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn raw_bytes_are_copied() {
+        let bytes: Vec<u8> = (0..=255).cycle().take(10_000).collect();
+        assert_eq!(decode(ResourceFlags::empty(), &bytes, 10_000), Ok(bytes.clone()));
+        // A compressed resource of raw chunks.
+        let mut stored = ChunkMap::encode_table(10_000, [4096, 4096, 1808]);
+        stored.extend(&bytes);
+        assert_eq!(decode(ResourceFlags::COMPRESSED, &stored, 10_000), Ok(bytes.clone()));
+        assert_eq!(
+            decode(ResourceFlags::COMPRESSED, &bytes[..4000], 4000),
+            Ok(bytes[..4000].into())
+        );
+        assert_eq!(decode(ResourceFlags::COMPRESSED, &[], 0), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn sizes_that_do_not_fit_are_refused() {
+        assert_eq!(
+            decode(ResourceFlags::empty(), &[0; 10], 11).unwrap_err(),
+            "uncompressed resource should have 11 bytes, but has 10"
+        );
+        let mut decoder = ResourceDecoder::new();
+        let header = header(ResourceFlags::COMPRESSED, &[0; 10], 20);
+        let mut check = |coding, stored: &[u8], out: usize, expected: &str| {
+            let error = decoder.decode(&header, coding, stored, &mut vec![0; out]).unwrap_err();
+            assert_eq!(error.to_string(), expected);
+        };
+        check(Some(CODING), &[0; 9], 20, "stored resource should have 10 bytes, but has 9");
+        check(Some(CODING), &[0; 10], 19, "resource buffer should have 20 bytes, but has 19");
+        check(
+            None,
+            &[0; 10],
+            20,
+            "resource: resource is marked as compressed, but the file has no compression format \
+             (at offset 0x500)",
+        );
+        let chunk = Chunk { offset: 0, stored: 5, size: 5 };
+        let error = ResourceDecoder::new().decode_chunk(CODING, &chunk, &[0; 5], &mut [0; 4]);
+        assert_eq!(error.unwrap_err().to_string(), "chunk buffer should have 5 bytes, but has 4");
+    }
+
+    #[test]
+    fn damaged_chunks_name_their_place() {
+        let error = decode(ResourceFlags::COMPRESSED, &[0xff; 300], 4096).unwrap_err();
+        assert!(
+            error.starts_with("resource: chunk cannot be decompressed (at offset 0x"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn decompressors_are_kept_for_each_coding() {
+        let mut decoder = ResourceDecoder::new();
+        for chunk_size in [4096, 8192, 4096, 16_384, 32_768, 4096] {
+            let coding = Coding { chunk_size, ..CODING };
+            assert_eq!(decoder.decompressor(coding).unwrap().chunk_size(), chunk_size);
+            assert!(decoder.decompressors.len() <= KEPT);
+        }
+        decoder.decompressor(Coding { chunk_size: 5, ..CODING }).unwrap_err();
+    }
+}

@@ -271,3 +271,123 @@ pub(crate) fn new_header(coding: Option<Coding>, guid: Guid, rp_fix: bool) -> He
         pipable: false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::ResourceFlags;
+
+    fn sample() -> Header {
+        let resource = |n: u64| ResourceHeader {
+            stored_size: n,
+            flags: ResourceFlags::METADATA,
+            offset: n * 1000,
+            size: n,
+        };
+        Header {
+            version: Version::Solid,
+            flags: HeaderFlags::from_bits_retain(0x8002_0082),
+            chunk_size: 32 << 10,
+            guid: Guid::from_random([9; 16]),
+            part_number: 2,
+            total_parts: 3,
+            image_count: 4,
+            blob_table: resource(50),
+            xml: resource(60),
+            boot_metadata: resource(70),
+            integrity: resource(80),
+            boot_index: 4,
+            pipable: false,
+        }
+    }
+
+    #[test]
+    fn headers_come_back() {
+        let header = sample();
+        assert_eq!(Header::parse(&header.to_bytes()), Ok(header.clone()));
+        let pipable = Header { pipable: true, version: Version::Normal, ..header };
+        assert_eq!(Header::parse(&pipable.to_bytes()), Ok(pipable));
+    }
+
+    /// The message for a header with some bytes replaced.
+    fn message(at: usize, bytes: &[u8]) -> String {
+        let mut header = sample().to_bytes();
+        header[at..at + bytes.len()].copy_from_slice(bytes);
+        Header::parse(&header).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn faulty_fields_are_named() {
+        let magic = "WIM header: magic should be 0x4d4957534d, but is 0x0 (at offset 0x0)";
+        assert_eq!(message(0, &[0; 8]), magic);
+        assert_eq!(
+            message(8, &[204]),
+            "WIM header: header size should be 208, but is 204 (at offset 0x8)"
+        );
+        assert_eq!(
+            message(0x0c, &[0, 0x0c, 1]),
+            "WIM header: version should be 0x10d00 or 0xe00, but is 0x10c00 (at offset 0xc)"
+        );
+        assert_eq!(
+            message(0x2a, &[0]),
+            "WIM header: number of parts should be at least 1, but is 0 (at offset 0x2a)"
+        );
+        assert_eq!(
+            message(0x28, &[4]),
+            "WIM header: part number should be from 1 to 3, but is 4 (at offset 0x28)"
+        );
+        assert_eq!(
+            message(0x2c, &70_000_u32.to_le_bytes()),
+            "WIM header: image count should be at most 65535, but is 70000 (at offset 0x2c)"
+        );
+        assert_eq!(
+            Header::parse(&[0; 207]).unwrap_err().to_string(),
+            "WIM header: length should be at least 208, but is 207 (at offset 0x0)"
+        );
+    }
+
+    #[test]
+    fn a_boot_index_without_image_is_none() {
+        let mut bytes = sample().to_bytes();
+        bytes[0x78] = 5;
+        assert_eq!(Header::parse(&bytes).unwrap().boot_index, 0);
+    }
+
+    #[test]
+    fn the_coding_is_that_of_the_flags() {
+        let coding = |flags: u32, chunk_size| {
+            let flags = HeaderFlags::from_bits_retain(flags);
+            Header { flags, chunk_size, ..sample() }.coding().map_err(|error| error.to_string())
+        };
+        let some = |format, chunk_size| Ok(Some(Coding { format, chunk_size }));
+        assert_eq!(coding(0x4_0000, 5), Ok(None));
+        assert_eq!(coding(0x2_0002, 4096), some(Format::Xpress, 4096));
+        assert_eq!(coding(0x20_0002, 65536), some(Format::Xpress, 65536));
+        assert_eq!(coding(0x4_0002, 2 << 20), some(Format::Lzx, 2 << 20));
+        assert_eq!(coding(0x8_0002, 32768), some(Format::Lzms, 32768));
+        assert_eq!(
+            coding(0x1_0002, 32768).unwrap_err(),
+            "WIM header: compression flag should be from 0x20000 to 0x200000, but is 0x0 \
+             (at offset 0x10)"
+        );
+        assert_eq!(
+            coding(0x4_0002, 4096).unwrap_err(),
+            "WIM header: compression cannot be set up (at offset 0x14)"
+        );
+    }
+
+    #[test]
+    fn new_headers_have_the_version_their_coding_needs() {
+        let guid = Guid::from_random([1; 16]);
+        for (format, version) in [
+            (None, Version::Normal),
+            (Some(Format::Xpress), Version::Normal),
+            (Some(Format::Lzx), Version::Normal),
+            (Some(Format::Lzms), Version::Solid),
+        ] {
+            let coding = format.map(Coding::with_default_chunks);
+            let header = new_header(coding, guid, false);
+            assert_eq!((header.version, header.coding()), (version, Ok(coding)));
+        }
+    }
+}

@@ -161,3 +161,95 @@ fn hash_range<R: ReadAt>(file: &R, start: u64, end: u64) -> Result<[u8; 20], Rea
     }
     Ok(hasher.finalize().into())
 }
+
+#[cfg(test)]
+mod tests {
+    use imprint_blockio::MemoryFile;
+
+    use super::*;
+
+    fn file(len: usize) -> Vec<u8> {
+        (0_u32..).map(|n| n.to_le_bytes()[n as usize % 3]).take(len).collect()
+    }
+
+    fn table(chunk_size: u32, file: &[u8], end: u64) -> IntegrityTable {
+        // A table that is there gives the chunk size.
+        let pattern = IntegrityTable { chunk_size, hashes: Vec::new() };
+        IntegrityTable::build(&file, end, Some((&pattern, 0))).unwrap()
+    }
+
+    #[test]
+    fn tables_come_back() {
+        let file = file(20_000);
+        let table = table(4096, &file, 18_000);
+        assert_eq!(table.hashes.len(), 5);
+        let bytes = table.to_bytes();
+        assert_eq!(bytes.len(), 112);
+        assert_eq!(IntegrityTable::parse(&bytes, 18_000 - 208, 0), Ok(table));
+        let empty = IntegrityTable::build(&file, 208, None).unwrap();
+        assert_eq!(empty.to_bytes().len(), 12);
+        assert_eq!(IntegrityTable::parse(&empty.to_bytes(), 0, 0), Ok(empty));
+    }
+
+    #[test]
+    fn the_first_bad_stretch_is_named() {
+        let mut file = file(20_000);
+        let table = table(4096, &file, 18_000);
+        let mut seen = Vec::new();
+        let found = table.verify(&file, 18_000, |done, all| seen.push((done, all))).unwrap();
+        assert_eq!(found, Ok(()));
+        assert_eq!(seen.last(), Some(&(17_792, 17_792)));
+        file[207] ^= 1;
+        file[18_000] ^= 1;
+        assert_eq!(table.verify(&file, 18_000, |_, _| {}).unwrap(), Ok(()), "outside");
+        file[208 + 4096] ^= 1;
+        file[17_999] ^= 1;
+        let bad = BadChunk { index: 1, start: 4304, end: 8400 };
+        assert_eq!(table.verify(&file, 18_000, |_, _| {}).unwrap(), Err(bad));
+        file[208 + 4096] ^= 1;
+        let bad = BadChunk { index: 4, start: 16_592, end: 18_000 };
+        assert_eq!(table.verify(&file, 18_000, |_, _| {}).unwrap(), Err(bad));
+    }
+
+    #[test]
+    fn hashes_of_what_did_not_change_are_kept() {
+        let mut file = file(30_000);
+        let mut old = table(4096, &file, 10_000);
+        // Were the old bytes read again, this hash would be put right.
+        old.hashes[0] = [0; 20];
+        file[9_999] ^= 1;
+        let new = IntegrityTable::build(&file, 30_000, Some((&old, 10_000))).unwrap();
+        assert_eq!(new.hashes.len(), 8);
+        assert_eq!(new.hashes[..2], old.hashes[..2]);
+        assert_ne!(new.hashes[2], old.hashes[2], "the old last stretch was not full");
+        let odd = IntegrityTable { chunk_size: 100, hashes: Vec::new() };
+        let new = IntegrityTable::build(&file, 30_000, Some((&odd, 10_000))).unwrap();
+        assert_eq!(new.chunk_size, 10 << 20);
+    }
+
+    #[test]
+    fn faulty_tables_name_the_field() {
+        let check = |at: usize, value: u32, expected: &str| {
+            let file = file(20_000);
+            let mut bytes = table(4096, &file, 18_000).to_bytes();
+            bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+            let error = IntegrityTable::parse(&bytes, 17_792, 0x100).unwrap_err();
+            assert_eq!(error.to_string(), format!("integrity table: {expected}"));
+        };
+        check(0, 111, "table size should be 112, but is 111 (at offset 0x100)");
+        check(4, 6, "number of hashes should be 5, but is 6 (at offset 0x104)");
+        check(4, u32::MAX, "number of hashes should be 5, but is 4294967295 (at offset 0x104)");
+        check(8, 0, "chunk size should be at least 1, but is 0 (at offset 0x108)");
+        check(8, 9000, "number of hashes should be 2, but is 5 (at offset 0x104)");
+    }
+
+    #[test]
+    fn short_tables_and_files_are_refused() {
+        assert_eq!(
+            IntegrityTable::parse(&[0; 11], 0, 0).unwrap_err().to_string(),
+            "integrity table: table size should be at least 12, but is 11 (at offset 0x0)"
+        );
+        let error = IntegrityTable::build(&MemoryFile::new(file(1000)), 2000, None).unwrap_err();
+        assert_eq!(error.to_string(), "failed to read resource (1792 bytes at offset 0xd0)");
+    }
+}

@@ -1,5 +1,5 @@
-//! Integration tests of `imprint-codec`.
-#[cfg(test)]
+//! Tests of the codecs through their public interface.
 mod lzms;
-#[cfg(test)]
 mod lzms_data;
+mod lzx_compress;
+mod samples;

@@ -31,11 +31,11 @@ use sink::{Books, Sink, settle_hashed};
 use stages::CaptureStages;
 use units::Plan;
 
-pub use image::{CaptureRequest, Captured, capture};
+pub use image::{CaptureRequest, Captured, Earlier, capture};
 pub use unchanged::reuse_unchanged;
 
 /// Bytes of file data under way at once, in all threads together.
-const BUDGET: usize = 24 << 20;
+const BUDGET: usize = 16 << 20;
 
 /// How to store data.
 #[derive(Clone, Copy)]

@@ -1,12 +1,13 @@
 //! What groups of options mean together. Each verb's own meaning stands beside what it does, in
 //! [`crate::commands`].
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use imprint_codec::{Format, Level};
 
-use super::low::{CompressionArgs, IntegrityArgs, LinkArgs, MetadataArgs, PlacementArgs, PropertyArgs};
+use super::low::{
+    CompressionArgs, IntegrityArgs, LinkArgs, MetadataArgs, PlacementArgs, PropertyArgs,
+};
 use super::values::{ChunkSize, ImageProperty, ThreadCount};
 use crate::error::UsageError;
 
@@ -54,10 +55,7 @@ pub(crate) struct Storage {
 
 impl Storage {
     /// Checks the options against each other; `default` is the format if none was named.
-    pub(crate) fn new(
-        args: &CompressionArgs,
-        default: Option<Format>,
-    ) -> Result<Self, UsageError> {
+    pub(crate) fn new(args: &CompressionArgs, default: Option<Format>) -> Result<Self, UsageError> {
         let format = args.compress.map(|compress| compress.format);
         let chunk_size = args.chunk_size.map(|ChunkSize(bytes)| bytes);
         if let (Some(chunk_size), Some(format)) = (chunk_size, format.or(default.map(Some))) {
@@ -208,17 +206,4 @@ pub(crate) fn wim_path(path: PathBuf, stream: &'static str) -> Result<PathBuf, U
         return Err(UsageError::StandardStream { stream });
     }
     Ok(path)
-}
-
-/// Splits `[IMAGE] TARGET`.
-pub(crate) fn image_and_target(
-    words: Vec<OsString>,
-) -> Result<(Option<String>, PathBuf), UsageError> {
-    let mut words = words.into_iter();
-    let needs = UsageError::Needs { option: "apply", needs: "a target" };
-    let first = words.next().ok_or(needs)?;
-    match words.next() {
-        None => Ok((None, first.into())),
-        Some(target) => Ok((Some(first.to_string_lossy().into_owned()), target.into())),
-    }
 }

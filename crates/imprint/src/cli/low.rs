@@ -213,9 +213,12 @@ pub(crate) struct ApplyArgs {
     /// WIM file to read
     #[arg(value_name = "WIMFILE")]
     pub(crate) wim: PathBuf,
-    /// Image (index, name or all; may be left out if there is only one) and target directory
-    #[arg(value_names = ["IMAGE", "TARGET"], num_args = 1..=2, required = true)]
-    pub(crate) image_and_target: Vec<OsString>,
+    /// Image: index, name or all; may be left out if there is only one
+    #[arg(value_name = "IMAGE")]
+    pub(crate) image_or_target: OsString,
+    /// Target directory, made if it is not there
+    #[arg(value_name = "TARGET")]
+    pub(crate) target: Option<PathBuf>,
     /// Check the file against its integrity table first
     #[arg(long)]
     pub(crate) check: bool,

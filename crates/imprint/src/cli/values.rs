@@ -214,7 +214,8 @@ mod tests {
 
     #[test]
     fn image_properties_have_a_name() {
-        let property = |path: &str, value: &str| ImageProperty { path: path.into(), value: value.into() };
+        let property =
+            |path: &str, value: &str| ImageProperty { path: path.into(), value: value.into() };
         assert_eq!("A/B=c=d".parse(), Ok(property("A/B", "c=d")));
         assert_eq!("FLAGS=".parse(), Ok(property("FLAGS", "")));
         assert_eq!("FLAGS".parse::<ImageProperty>(), Err(ValueError::ImageProperty));

@@ -2,12 +2,20 @@
 
 use std::path::PathBuf;
 
-use crate::cli::hi::{self, Integrity};
+use anyhow::Context;
+use imprint_image::{Rebuild, append_to, open_wim, rebuild};
+use imprint_wim::FinishOptions;
+use serde::Serialize;
+
+use super::{export, open};
+use crate::cli::hi::{self, Integrity, Storage};
 use crate::cli::low::DeleteArgs;
 use crate::console::Console;
+use crate::environment;
 use crate::error::UsageError;
 use crate::exit::Status;
 use crate::selector::Selector;
+use crate::watch::watch;
 
 /// What to remove.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,6 +38,47 @@ impl Job {
     }
 }
 
+/// Removes the images.
 pub(super) fn run(job: &Job, console: &mut Console) -> anyhow::Result<Status> {
-    anyhow::bail!("{job:?} {console:?}")
+    let wim = open_wim(&job.wim)?;
+    open::check_integrity(&wim, &job.wim, job.integrity.check_first, console)?;
+    let images = job.image.resolve(&job.wim, &open::image_names(&wim))?;
+    let coding = wim.coding();
+    drop(wim);
+    let integrity = open::integrity_change(job.integrity.table);
+    if job.soft {
+        let failed = || format!("failed to change {}", job.wim.display());
+        let mut writer = append_to(&job.wim)?;
+        // From the last on, as the ones behind a removed image move up.
+        for &image in images.iter().rev() {
+            writer.remove_image(image).with_context(failed)?;
+        }
+        drop(writer.finish(FinishOptions { integrity }).with_context(failed)?);
+    } else {
+        // A split set or a read-only file must be refused before anything is written.
+        drop(append_to(&job.wim)?);
+        let export = export::options(&Storage::default(), false);
+        let what = Rebuild { coding, export, without: &images, integrity };
+        let unique = environment::unique()?;
+        watch(console.progress(), |progress| rebuild(&job.wim, &what, unique, progress))?;
+    }
+    report(job, &images, console)?;
+    Ok(Status::Done)
+}
+
+fn report(job: &Job, images: &[u32], console: &mut Console) -> anyhow::Result<()> {
+    if console.json() {
+        let path = job.wim.to_string_lossy().into_owned();
+        console.print_json(&Document { path, removed: images.to_vec() })?;
+    }
+    for image in images {
+        console.summary(&format_args!("removed image {image} from {}", job.wim.display()))?;
+    }
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Document {
+    path: String,
+    removed: Vec<u32>,
 }

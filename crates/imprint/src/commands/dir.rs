@@ -52,7 +52,7 @@ struct Chosen {
 /// Lists the images.
 pub(super) fn run(job: &Job, console: &mut Console) -> anyhow::Result<Status> {
     let set = open::open_set(&job.wim, &job.references)?;
-    let Some(wim) = set.primary() else { return Ok(Status::Done) };
+    let wim = open::primary(&set)?;
     let mut chosen = Vec::new();
     for index in job.image.resolve(&job.wim, &open::image_names(wim))? {
         chosen.push(choose(job, wim, index)?);
@@ -67,7 +67,7 @@ pub(super) fn run(job: &Job, console: &mut Console) -> anyhow::Result<Status> {
 }
 
 fn choose(job: &Job, wim: &Wim<File>, index: u32) -> anyhow::Result<Chosen> {
-    let context = || format!("failed to read image {index} of {:?}", job.wim);
+    let context = || format!("failed to read image {index} of {}", job.wim.display());
     let image = wim.read_tree(index).with_context(context)?;
     let missing = || CommandError::NoSuchPath { image: index, path: job.path.clone() };
     let start = image.tree.find(&job.path).ok_or_else(missing)?;

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use fs_err::File;
 use imprint_blockio::ReadAt;
-use imprint_wim::{FinishOptions, IntegrityChange, Wim, WimWriter};
+use imprint_image::{append_to, open_wim};
+use imprint_wim::{FinishOptions, Wim};
 use serde::Serialize;
 
 use super::open;
-use crate::cli::hi::{self, Integrity, Properties, Table};
+use crate::cli::hi::{self, Integrity, Properties};
 use crate::cli::low::InfoArgs;
 use crate::cli::{Dialect, values::ImageProperty};
 use crate::console::Console;
@@ -90,22 +91,19 @@ pub(super) fn run(job: &Job, console: &mut Console) -> anyhow::Result<Status> {
 }
 
 fn change(job: &Job, console: &mut Console) -> anyhow::Result<()> {
-    let wim = open::open_writable(&job.wim)?;
-    open::check_integrity(&wim, &job.wim, job.integrity, console)?;
+    let wim = open_wim(&job.wim)?;
+    open::check_integrity(&wim, &job.wim, job.integrity.check_first, console)?;
     let index = image_to_change(job, &wim)?;
-    let failed = || format!("failed to change {:?}", job.wim);
-    let mut writer = WimWriter::append(wim).with_context(failed)?;
+    drop(wim);
+    let failed = || format!("failed to change {}", job.wim.display());
+    let mut writer = append_to(&job.wim)?;
     if job.boot {
         writer.set_boot_index(index).with_context(failed)?;
     }
     for ImageProperty { path, value } in elements(&job.properties) {
         writer.info_mut().set_property(index, &path, &value).with_context(failed)?;
     }
-    let integrity = match job.integrity.table {
-        Table::Keep => IntegrityChange::Keep,
-        Table::Write => IntegrityChange::Add,
-        Table::Omit => IntegrityChange::Remove,
-    };
+    let integrity = open::integrity_change(job.integrity.table);
     let _file = writer.finish(FinishOptions { integrity }).with_context(failed)?;
     console.summary(&format_args!("changed {}", job.wim.display()))?;
     Ok(())
@@ -131,8 +129,8 @@ fn elements(properties: &Properties) -> impl Iterator<Item = ImageProperty> {
 }
 
 fn show(job: &Job, console: &mut Console) -> anyhow::Result<()> {
-    let wim = open::open(&job.wim)?;
-    open::check_integrity(&wim, &job.wim, job.integrity, console)?;
+    let wim = open_wim(&job.wim)?;
+    open::check_integrity(&wim, &job.wim, job.integrity.check_first, console)?;
     let images = images_to_show(job, &wim)?;
     if let Some(file) = &job.show.extract_xml {
         fs_err::write(file, xml_bytes(&job.wim, &wim)?)?;
@@ -211,7 +209,7 @@ fn metadata(job: &Job, wim: &Wim<File>, images: &[u32]) -> anyhow::Result<Vec<Me
     images
         .iter()
         .map(|&index| {
-            let failed = || format!("failed to read image {index} of {:?}", job.wim);
+            let failed = || format!("failed to read image {index} of {}", job.wim.display());
             let entry = wim.metadata_entry(index).with_context(failed)?;
             let resource = BlobFacts::of_metadata(wim.header().part_number, entry);
             let image = wim.read_tree(index).with_context(failed)?;
@@ -229,7 +227,7 @@ fn xml_bytes(path: &Path, wim: &Wim<File>) -> anyhow::Result<Vec<u8>> {
     // Its size was checked against the file's when the file was opened.
     let mut bytes = vec![0; usize::try_from(place.size)?];
     let read = wim.file().read_exact_at(&mut bytes, place.offset);
-    read.with_context(|| format!("failed to read the XML data of {path:?}"))?;
+    read.with_context(|| format!("failed to read the XML data of {}", path.display()))?;
     Ok(bytes)
 }
 

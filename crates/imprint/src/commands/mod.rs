@@ -19,7 +19,7 @@ use crate::exit::Status;
 /// Does what a verb says.
 pub(crate) fn run(verb: Verb, console: &mut Console) -> anyhow::Result<Status> {
     match verb {
-        Verb::Capture(args) => capture::run(capture::Job::new(args)?, console),
+        Verb::Capture(args) => capture::run(&capture::Job::new(args)?, console),
         Verb::Append(args) => append::run(append::Job::new(args)?, console),
         Verb::Apply(args) => apply::run(&apply::Job::new(args)?, console),
         Verb::Info(args) => info::run(&info::Job::new(args)?, console),

@@ -1,29 +1,17 @@
-//! Opening WIM files, and the files they need.
+//! WIM files by path: opened alone or with those they need, checked, and told what to become.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use fs_err::{File, OpenOptions};
-use imprint_wim::{BlobSet, Wim};
+use fs_err::File;
+use imprint_image::{default_threads, open_wim};
+use imprint_wim::{BlobSet, Coding, IntegrityChange, Wim};
 
-use crate::cli::hi::Integrity;
+use crate::cli::hi::{Storage, Table};
 use crate::console::Console;
 use crate::error::CommandError;
 use crate::watch::observe;
-
-/// Opens a file to be read.
-pub(super) fn open(path: &Path) -> anyhow::Result<Wim<File>> {
-    open_file(File::open(path)?, path)
-}
-
-/// Opens a file to be read and written.
-pub(super) fn open_writable(path: &Path) -> anyhow::Result<Wim<File>> {
-    open_file(OpenOptions::new().read(true).write(true).open(path)?, path)
-}
-
-fn open_file(file: File, path: &Path) -> anyhow::Result<Wim<File>> {
-    Wim::open(file).with_context(|| format!("failed to open {path:?}"))
-}
 
 /// Names of the images, unnamed ones empty.
 pub(super) fn image_names(wim: &Wim<File>) -> Vec<String> {
@@ -33,18 +21,30 @@ pub(super) fn image_names(wim: &Wim<File>) -> Vec<String> {
 
 /// Opens a file together with those that `patterns` name.
 pub(super) fn open_set(path: &Path, patterns: &[String]) -> anyhow::Result<BlobSet<File>> {
-    let mut set = BlobSet::new(open(path)?);
+    let mut set = BlobSet::new(open_wim(path)?);
     for reference in expand(patterns)? {
         if !is_same_file(&reference, path)? {
-            set.push(open(&reference)?);
+            set.push(open_wim(&reference)?);
         }
     }
     Ok(set)
 }
 
+/// Opens a file together with those that `patterns` name; no part of a split set may be missing.
+pub(super) fn open_whole_set(path: &Path, patterns: &[String]) -> anyhow::Result<BlobSet<File>> {
+    let set = open_set(path, patterns)?;
+    set.check_parts().with_context(|| format!("failed to use {}", path.display()))?;
+    Ok(set)
+}
+
+/// The file of a set that holds the images.
+pub(super) fn primary(set: &BlobSet<File>) -> anyhow::Result<&Wim<File>> {
+    set.primary().ok_or_else(|| CommandError::NoFiles.into())
+}
+
 /// Finds the files that patterns match, in the order of the patterns. As in wimlib a pattern that
 /// matches nothing is an error: whoever gives one expects it to be needed.
-pub(super) fn expand(patterns: &[String]) -> anyhow::Result<Vec<PathBuf>> {
+fn expand(patterns: &[String]) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for pattern in patterns {
         let matches = glob::glob(pattern)
@@ -67,17 +67,34 @@ fn is_same_file(a: &Path, b: &Path) -> anyhow::Result<bool> {
     Ok((a.dev(), a.ino()) == (b.dev(), b.ino()))
 }
 
-/// Checks a file against its integrity table if the options ask for it.
+/// Checks a file against its integrity table, if it has one and `wanted` says so.
 pub(super) fn check_integrity(
     wim: &Wim<File>,
     path: &Path,
-    integrity: Integrity,
+    wanted: bool,
     console: &Console,
 ) -> anyhow::Result<()> {
-    if !integrity.check_first || !wim.header().has_integrity() {
+    if !wanted {
         return Ok(());
     }
-    let checked = observe(console.progress(), |progress| {
+    match integrity(wim, console).with_context(|| format!("failed to check {}", path.display()))? {
+        Some(Err(bad)) => {
+            let (start, end) = (bad.start, bad.end);
+            Err(CommandError::Integrity { wim: path.to_owned(), start, end }.into())
+        }
+        Some(Ok(())) | None => Ok(()),
+    }
+}
+
+/// Compares a file with its integrity table; `None` if it has none.
+pub(super) fn integrity(
+    wim: &Wim<File>,
+    console: &Console,
+) -> Result<Option<Result<(), imprint_wim::BadChunk>>, imprint_wim::ReadError> {
+    if !wim.header().has_integrity() {
+        return Ok(None);
+    }
+    observe(console.progress(), |progress| {
         let mut before = 0;
         wim.verify_integrity(|done, total| {
             if before == 0 {
@@ -86,13 +103,28 @@ pub(super) fn check_integrity(
             progress.add_bytes(done.saturating_sub(before));
             before = done;
         })
-    });
-    let bad = checked.with_context(|| format!("failed to check {path:?}"))?;
-    match bad {
-        Some(Err(chunk)) => {
-            let (start, end) = (chunk.start, chunk.end);
-            Err(CommandError::Integrity { wim: path.to_owned(), start, end }.into())
-        }
-        Some(Ok(())) | None => Ok(()),
+    })
+}
+
+/// What is to become of the integrity table.
+pub(super) const fn integrity_change(table: Table) -> IntegrityChange {
+    match table {
+        Table::Keep => IntegrityChange::Keep,
+        Table::Write => IntegrityChange::Add,
+        Table::Omit => IntegrityChange::Remove,
     }
+}
+
+/// Threads as asked for, or one per processor.
+pub(super) fn threads(count: Option<usize>) -> NonZeroUsize {
+    count.and_then(NonZeroUsize::new).unwrap_or_else(default_threads)
+}
+
+/// The coding of a file that is written: what the options say, and `default` where they say nothing.
+pub(super) fn coding(storage: &Storage, default: Option<Coding>) -> anyhow::Result<Option<Coding>> {
+    let format = storage.format.unwrap_or(default.map(|coding| coding.format));
+    let Some(format) = format else { return Ok(None) };
+    let kept = default.filter(|coding| coding.format == format).map(|coding| coding.chunk_size);
+    let chunk_size = storage.chunk_size.or(kept).unwrap_or_else(|| format.default_chunk_size());
+    Ok(Some(Coding::new(format, chunk_size)?))
 }

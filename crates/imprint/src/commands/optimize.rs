@@ -2,11 +2,18 @@
 
 use std::path::PathBuf;
 
+use imprint_image::{Rebuild, append_to, open_wim, rebuild};
+use serde::Serialize;
+
+use super::{export, open};
 use crate::cli::hi::{self, Integrity, Storage};
 use crate::cli::low::OptimizeArgs;
 use crate::console::Console;
+use crate::environment;
 use crate::error::UsageError;
 use crate::exit::Status;
+use crate::meter::Bytes;
+use crate::watch::watch;
 
 /// What to write anew, and how.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,6 +36,37 @@ impl Job {
     }
 }
 
+/// Writes the file anew.
 pub(super) fn run(job: &Job, console: &mut Console) -> anyhow::Result<Status> {
-    anyhow::bail!("{job:?} {console:?}")
+    let wim = open_wim(&job.wim)?;
+    open::check_integrity(&wim, &job.wim, job.integrity.check_first, console)?;
+    let coding = open::coding(&job.storage, wim.coding())?;
+    let before = wim.file_len();
+    drop(wim);
+    // A split set or a read-only file must be refused before anything is written.
+    drop(append_to(&job.wim)?);
+    let export = export::options(&job.storage, job.recompress);
+    let integrity = open::integrity_change(job.integrity.table);
+    let what = Rebuild { coding, export, without: &[], integrity };
+    let unique = environment::unique()?;
+    watch(console.progress(), |progress| rebuild(&job.wim, &what, unique, progress))?;
+    let after = fs_err::metadata(&job.wim)?.len();
+    if console.json() {
+        let path = job.wim.to_string_lossy().into_owned();
+        console.print_json(&Document { path, size_before: before, size_after: after })?;
+    }
+    console.summary(&format_args!(
+        "optimized {}: {} before, {} now",
+        job.wim.display(),
+        Bytes(before),
+        Bytes(after),
+    ))?;
+    Ok(Status::Done)
+}
+
+#[derive(Serialize)]
+struct Document {
+    path: String,
+    size_before: u64,
+    size_after: u64,
 }

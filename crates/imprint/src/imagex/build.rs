@@ -69,10 +69,8 @@ fn capture(words: &mut Words, options: Options) -> Result<CaptureArgs, ImagexErr
 fn apply(words: &mut Words, options: Options) -> Result<ApplyArgs, ImagexError> {
     Ok(ApplyArgs {
         wim: words.file("FILE")?,
-        image_and_target: vec![
-            words.needed_text("INDEX or NAME")?.into(),
-            words.directory("DEST")?.into(),
-        ],
+        image_or_target: words.needed_text("INDEX or NAME")?.into(),
+        target: Some(words.directory("DEST")?),
         check: options.has(Flag::Check),
         links: options.links(),
         references: ReferenceArgs { references: options.references },

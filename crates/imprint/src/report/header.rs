@@ -96,39 +96,51 @@ const WIDTH: usize = 28;
 impl HeaderFacts {
     /// Prints the facts with wimlib's labels.
     pub(crate) fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
-        write_facts(out, WIDTH, &[
-            ("Magic Characters", r"= MSWIM\0\0\0".to_owned()),
-            ("Header Size", format!("= {}", self.header_size)),
-            ("Version", format!("= {:#x}", self.version)),
-            ("Flags", format!("= {:#x}", self.flags)),
-        ])?;
+        write_facts(
+            out,
+            WIDTH,
+            &[
+                ("Magic Characters", r"= MSWIM\0\0\0".to_owned()),
+                ("Header Size", format!("= {}", self.header_size)),
+                ("Version", format!("= {:#x}", self.version)),
+                ("Flags", format!("= {:#x}", self.flags)),
+            ],
+        )?;
         for name in &self.flag_names {
             writeln!(out, "    WIM_HDR_FLAG_{} is set", name.to_ascii_uppercase())?;
         }
-        write_facts(out, WIDTH, &[
-            ("Chunk Size", format!("= {}", self.chunk_size)),
-            ("GUID", format!("= {}", hex(&self.guid.0))),
-            ("Part Number", format!("= {}", self.part_number)),
-            ("Total Parts", format!("= {}", self.total_parts)),
-            ("Image Count", format!("= {}", self.image_count)),
-        ])?;
-        self.blob_table.write_text(out, ["Blob Table Size", "Blob Table Flags"], [
-            "Blob Table Offset",
-            "Blob Table Original_size",
-        ])?;
-        self.xml.write_text(out, ["XML Data Size", "XML Data Flags"], [
-            "XML Data Offset",
-            "XML Data Original Size",
-        ])?;
-        self.boot_metadata.write_text(out, ["Boot Metadata Size", "Boot Metadata Flags"], [
-            "Boot Metadata Offset",
-            "Boot Metadata Original Size",
-        ])?;
+        write_facts(
+            out,
+            WIDTH,
+            &[
+                ("Chunk Size", format!("= {}", self.chunk_size)),
+                ("GUID", format!("= {}", hex(&self.guid.0))),
+                ("Part Number", format!("= {}", self.part_number)),
+                ("Total Parts", format!("= {}", self.total_parts)),
+                ("Image Count", format!("= {}", self.image_count)),
+            ],
+        )?;
+        self.blob_table.write_text(
+            out,
+            ["Blob Table Size", "Blob Table Flags"],
+            ["Blob Table Offset", "Blob Table Original_size"],
+        )?;
+        self.xml.write_text(
+            out,
+            ["XML Data Size", "XML Data Flags"],
+            ["XML Data Offset", "XML Data Original Size"],
+        )?;
+        self.boot_metadata.write_text(
+            out,
+            ["Boot Metadata Size", "Boot Metadata Flags"],
+            ["Boot Metadata Offset", "Boot Metadata Original Size"],
+        )?;
         write_facts(out, WIDTH, &[("Boot Index", format!("= {}", self.boot_index))])?;
-        self.integrity_table.write_text(out, ["Integrity Size", "Integrity Flags"], [
-            "Integrity Offset",
-            "Integrity Original_size",
-        ])
+        self.integrity_table.write_text(
+            out,
+            ["Integrity Size", "Integrity Flags"],
+            ["Integrity Offset", "Integrity Original_size"],
+        )
     }
 }
 
@@ -139,11 +151,15 @@ impl ResourceFacts {
         [size, flags]: [&str; 2],
         [offset, original_size]: [&str; 2],
     ) -> io::Result<()> {
-        write_facts(out, WIDTH, &[
-            (size, format!("= {}", self.stored_size)),
-            (flags, format!("= {:#x}", self.flags)),
-            (offset, format!("= {}", self.offset)),
-            (original_size, format!("= {}", self.size)),
-        ])
+        write_facts(
+            out,
+            WIDTH,
+            &[
+                (size, format!("= {}", self.stored_size)),
+                (flags, format!("= {:#x}", self.flags)),
+                (offset, format!("= {}", self.offset)),
+                (original_size, format!("= {}", self.size)),
+            ],
+        )
     }
 }

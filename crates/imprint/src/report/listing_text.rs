@@ -10,8 +10,7 @@ use super::path::PathStyle;
 use super::write_facts;
 
 /// Between the entries of a detailed listing.
-const RULE: &str =
-    "----------------------------------------------------------------------------";
+const RULE: &str = "----------------------------------------------------------------------------";
 
 impl<R: ReadAt> Listed<'_, R> {
     /// Prints the paths, one on each line.
@@ -34,10 +33,14 @@ impl<R: ReadAt> Listed<'_, R> {
         writeln!(out, "\"")?;
         let short_name = details.short_name.clone().unwrap_or_default().into_bytes();
         let short_name = String::from_utf8_lossy(&style.shown(short_name)).into_owned();
-        write_facts(out, 20, &[
-            ("Short Name", format!("= \"{short_name}\"")),
-            ("Attributes", format!("= {:#010x}", details.attributes.bits())),
-        ])?;
+        write_facts(
+            out,
+            20,
+            &[
+                ("Short Name", format!("= \"{short_name}\"")),
+                ("Attributes", format!("= {:#010x}", details.attributes.bits())),
+            ],
+        )?;
         for name in attribute_names(details.attributes) {
             writeln!(out, "    FILE_ATTRIBUTE_{name} is set")?;
         }

@@ -41,13 +41,17 @@ impl MetadataFacts {
 
     /// Prints the facts.
     pub(crate) fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
-        write_facts(out, 21, &[
-            ("Image", format!("= {}", self.index)),
-            ("Names", format!("= {}", self.names)),
-            ("Files", format!("= {}", self.files)),
-            ("Security Descriptors", format!("= {}", self.security_descriptors)),
-            ("Hard Link Groups", format!("= {}", self.hard_link_groups)),
-        ])?;
+        write_facts(
+            out,
+            21,
+            &[
+                ("Image", format!("= {}", self.index)),
+                ("Names", format!("= {}", self.names)),
+                ("Files", format!("= {}", self.files)),
+                ("Security Descriptors", format!("= {}", self.security_descriptors)),
+                ("Hard Link Groups", format!("= {}", self.hard_link_groups)),
+            ],
+        )?;
         for warning in &self.warnings {
             writeln!(out, "Warning: {warning}")?;
         }

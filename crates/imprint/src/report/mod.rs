@@ -6,6 +6,7 @@ pub(crate) mod header;
 pub(crate) mod image;
 pub(crate) mod listing;
 mod listing_text;
+pub(crate) mod lost;
 pub(crate) mod metadata;
 pub(crate) mod path;
 pub(crate) mod skipped;
@@ -18,13 +19,12 @@ use imprint_codec::Format;
 use serde::Serializer;
 
 /// Serializes a value as the text it prints as.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
 fn as_text<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
 }
 
 /// Serializes a value that may be absent as the text it prints as.
-fn as_optional_text<T: Display, S: Serializer>(
+pub(crate) fn as_optional_text<T: Display, S: Serializer>(
     value: &Option<T>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {

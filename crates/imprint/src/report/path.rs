@@ -105,10 +105,8 @@ mod tests {
         let plain = PathFacts { path: "/a/b".to_owned(), path_utf16: None };
         assert_eq!(facts(&["a".into(), "b".into()]), plain);
         let broken = facts(&[WinName::from_units(&[0x61, 0xd800])]);
-        let expected = PathFacts {
-            path: "/a\u{fffd}".to_owned(),
-            path_utf16: Some(vec![0x2f, 0x61, 0xd800]),
-        };
+        let expected =
+            PathFacts { path: "/a\u{fffd}".to_owned(), path_utf16: Some(vec![0x2f, 0x61, 0xd800]) };
         assert_eq!(broken, expected);
     }
 }

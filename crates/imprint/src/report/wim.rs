@@ -82,19 +82,23 @@ impl WimFacts {
         let named = ATTRIBUTES.iter().filter(|(name, _)| self.attributes.contains(name));
         let attributes: Vec<_> = named.map(|(_, text)| *text).collect();
         writeln!(out, "WIM Information:\n----------------")?;
-        write_facts(out, 16, &[
-            ("Path:", self.path.clone()),
-            // The bytes as they are stored, which is what wimlib shows.
-            ("GUID:", format!("0x{}", hex(&self.guid.0))),
-            ("Version:", self.version.to_string()),
-            ("Image Count:", self.image_count.to_string()),
-            ("Compression:", compression),
-            ("Chunk Size:", format!("{} bytes", self.chunk_size)),
-            ("Part Number:", format!("{}/{}", self.part_number, self.total_parts)),
-            ("Boot Index:", self.boot_index.to_string()),
-            ("Size:", format!("{} bytes", self.total_bytes.unwrap_or(0))),
-            ("Attributes:", attributes.join(", ")),
-        ])?;
+        write_facts(
+            out,
+            16,
+            &[
+                ("Path:", self.path.clone()),
+                // The bytes as they are stored, which is what wimlib shows.
+                ("GUID:", format!("0x{}", hex(&self.guid.0))),
+                ("Version:", self.version.to_string()),
+                ("Image Count:", self.image_count.to_string()),
+                ("Compression:", compression),
+                ("Chunk Size:", format!("{} bytes", self.chunk_size)),
+                ("Part Number:", format!("{}/{}", self.part_number, self.total_parts)),
+                ("Boot Index:", self.boot_index.to_string()),
+                ("Size:", format!("{} bytes", self.total_bytes.unwrap_or(0))),
+                ("Attributes:", attributes.join(", ")),
+            ],
+        )?;
         writeln!(out)
     }
 }

@@ -80,3 +80,65 @@ impl HashIndex {
         to_index(u32::from_be_bytes([a, b, c, d]).checked_shr(32 - self.bits).unwrap_or(0))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Location;
+    use super::*;
+    use crate::resource::ResourceHeader;
+
+    fn blob(hash: [u8; 20], size: u64) -> Blob {
+        let location = Location::Resource(ResourceHeader::default());
+        Blob { hash: BlobHash(hash), size, references: 1, part: 1, location }
+    }
+
+    /// Hashes that are spread as SHA-1 spreads them.
+    fn spread(number: u32) -> [u8; 20] {
+        let mut hash = [0; 20];
+        let mixed = u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        hash[..8].copy_from_slice(&mixed.to_be_bytes());
+        hash[16..].copy_from_slice(&number.to_be_bytes());
+        hash
+    }
+
+    fn check(hashes: impl Fn(u32) -> [u8; 20], count: u32) {
+        let blobs: Vec<_> = (0..count).map(|n| blob(hashes(n), u64::from(n))).collect();
+        let index = HashIndex::new(&blobs);
+        for number in 0..count {
+            let found = index.find(&blobs, &BlobHash(hashes(number)));
+            assert_eq!(found.map(|blob| blob.size), Some(u64::from(number)));
+        }
+        assert_eq!(index.find(&blobs, &BlobHash(hashes(count))), None);
+        assert_eq!(index.repeated(&blobs).count(), 0);
+    }
+
+    #[test]
+    fn finds_every_blob_and_no_other() {
+        for count in [0, 1, 2, 5, 100, 5000] {
+            check(spread, count);
+        }
+    }
+
+    #[test]
+    fn hashes_chosen_to_collide_are_found_too() {
+        check(
+            |number| {
+                let mut hash = [0x55; 20];
+                hash[16..].copy_from_slice(&number.to_be_bytes());
+                hash
+            },
+            5000,
+        );
+    }
+
+    #[test]
+    fn the_first_of_equal_hashes_wins() {
+        let blobs: Vec<_> =
+            [3, 1, 3, 2, 3].iter().zip(0..).map(|(&n, size)| blob(spread(n), size)).collect();
+        let index = HashIndex::new(&blobs);
+        assert_eq!(index.find(&blobs, &BlobHash(spread(3))).map(|b| b.size), Some(0));
+        let mut repeated: Vec<_> = index.repeated(&blobs).collect();
+        repeated.sort_unstable();
+        assert_eq!(repeated, [2, 4]);
+    }
+}

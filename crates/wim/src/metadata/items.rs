@@ -153,3 +153,94 @@ fn push_attribute(out: &mut Vec<u8>, attribute: &ExtendedAttribute) -> Result<()
     out.extend_from_slice(value);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(tag: u32, data: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        push(&mut out, tag, data).unwrap();
+        out
+    }
+
+    fn full() -> Extras {
+        let attribute = |name: &[u8], flags, value: &[u8]| ExtendedAttribute {
+            name: name.into(),
+            flags,
+            value: value.into(),
+        };
+        Extras {
+            object_id: Some((0..64).collect()),
+            extended_attributes: vec![
+                attribute(b"user.a", 0, b""),
+                attribute(&[b'n'; 255], 0x80, &[7; 65_535]),
+            ],
+            unix: Some(UnixData { uid: 1, gid: 2, mode: 0o100_644, rdev: 0x103 }),
+            unknown_items: vec![TaggedItem { tag: 99, data: (*b"odd").into() }],
+        }
+    }
+
+    #[test]
+    fn items_come_back() {
+        let bytes = write(&full()).unwrap();
+        assert_eq!(bytes.len() % 8, 0);
+        assert_eq!(read(&bytes), (full(), true));
+        assert_eq!(read(&[]), (Extras::default(), true));
+        assert_eq!(read(&[0; 5]), (Extras::default(), true), "padding is no item");
+    }
+
+    #[test]
+    fn what_is_not_understood_is_kept() {
+        let unknown = |tag, data: &[u8]| TaggedItem { tag, data: data.into() };
+        for (tag, data) in [
+            (OBJECT_ID, &[1; 15][..]),
+            (OBJECT_ID, &[1; 65]),
+            (UNIX_DATA, &[1; 12]),
+            (EXTENDED_ATTRIBUTES, b""),
+            (EXTENDED_ATTRIBUTES, b"\x01\0\x01\0a\0"),
+            (EXTENDED_ATTRIBUTES, b"\x01\0\x01\0abv"),
+            (EXTENDED_ATTRIBUTES, b"\0\0\0\0\0"),
+            (OLD_LINUX_ATTRIBUTES, b"\x01\0\0\0\0\0\x01\0a"),
+        ] {
+            let (extras, complete) = read(&item(tag, data));
+            assert_eq!(extras.unknown_items, [unknown(tag, data)]);
+            assert!(complete);
+            assert_eq!(write(&extras).unwrap(), item(tag, data));
+        }
+        let twice = [item(OBJECT_ID, &[1; 16]), item(OBJECT_ID, &[2; 16])].concat();
+        let (extras, _) = read(&twice);
+        assert_eq!(extras.object_id.as_deref(), Some(&[1; 16][..]));
+        assert_eq!(extras.unknown_items, [unknown(OBJECT_ID, &[2; 16])]);
+    }
+
+    #[test]
+    fn the_old_form_of_linux_attributes_is_read() {
+        let mut data = b"\x06\0\0\0\x03\0\0\0user.xabc".to_vec();
+        data.extend([0; 3]);
+        data.extend(b"\x06\0\0\0\0\0\0\0user.y\0\0");
+        let (extras, _) = read(&item(OLD_LINUX_ATTRIBUTES, &data));
+        let found: Vec<_> =
+            extras.extended_attributes.iter().map(|a| (&*a.name, &*a.value)).collect();
+        assert_eq!(found, [(&b"user.x"[..], &b"abc"[..]), (b"user.y", b"")]);
+    }
+
+    #[test]
+    fn a_list_that_breaks_off_is_reported() {
+        let mut bytes = item(UNIX_DATA, &[0; 16]);
+        bytes.extend([9, 0, 0, 0, 1, 0, 0, 0]);
+        let (extras, complete) = read(&bytes);
+        assert!(extras.unix.is_some() && !complete);
+        assert!(!read(&[1, 2, 3]).1);
+    }
+
+    #[test]
+    fn what_does_not_fit_its_length_field_is_refused() {
+        let mut extras = full();
+        extras.extended_attributes[0].name = vec![b'n'; 256].into();
+        assert_eq!(write(&extras).unwrap_err().0, "name of an extended attribute");
+        extras.extended_attributes[0].name = (*b"n").into();
+        extras.extended_attributes[0].value = vec![0; 65_536].into();
+        assert_eq!(write(&extras), Err(("value of an extended attribute", 65_535, 65_536)));
+    }
+}

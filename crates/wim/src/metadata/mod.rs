@@ -11,12 +11,15 @@ mod items;
 mod read;
 mod security;
 mod streams;
+#[cfg(test)]
+mod tests;
 mod warning;
 mod write;
 
 use std::collections::BTreeMap;
 
-use imprint_winvalues::tree::{FileId, Tree};
+use imprint_winvalues::Attributes;
+use imprint_winvalues::tree::{File, FileId, Tree};
 
 use crate::error::{Expected, Fault};
 
@@ -47,6 +50,16 @@ pub struct TreeDetails {
     /// Tagged items as they were, where they would be written differently. Used only as long as
     /// they say what the tree says.
     pub tails: BTreeMap<FileId, Box<[u8]>>,
+}
+
+/// Bit of a reparse tag: the file stands for another one, so that nothing can be inside it.
+/// Source: \[MS-FSCC\] 2.1.2.1.
+const NAME_SURROGATE: u32 = 0x2000_0000;
+
+/// Whether a file is a link, and a directory's entries would be those of another directory.
+fn is_link(file: &File) -> bool {
+    file.attributes.contains(Attributes::REPARSE_POINT)
+        && file.reparse.is_some_and(|info| info.tag & NAME_SURROGATE != 0)
 }
 
 /// Rounds up to 8. The caller has made sure that there is room.

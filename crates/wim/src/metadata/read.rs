@@ -9,7 +9,9 @@ use imprint_winvalues::tree::{
 use imprint_winvalues::{Attributes, BlobHash, FileTime, WinName};
 
 use super::entry::{self, FIXED, RawEntry};
-use super::{ImageTree, TreeDetails, TreeWarning, items, number, security, streams, to_u64};
+use super::{
+    ImageTree, TreeDetails, TreeWarning, is_link, items, number, security, streams, to_u64,
+};
 use crate::error::{Corruption, Expected, Fault, Structure};
 
 /// The deepest nesting of directories. Source: wimlib; its reader refuses more.
@@ -122,7 +124,9 @@ impl<'a> Reader<'a> {
             if !self.is_passed_over(&raw, at, listing.directory, &mut names) {
                 let name = self.add(&raw, at, listing.directory)?;
                 let subdir = raw.disk.subdir_offset.get();
-                let is_directory = self.tree.file_of(name).is_some_and(File::is_directory);
+                // What a link shows is elsewhere: entries behind one would lead out of the tree.
+                let is_directory =
+                    self.tree.file_of(name).is_some_and(|f| f.is_directory() && !is_link(f));
                 if subdir != 0 && !is_directory {
                     self.warnings.push(TreeWarning::ChildrenOfFile { name, offset: at });
                 } else if subdir != 0 {

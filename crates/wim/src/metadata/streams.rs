@@ -30,7 +30,10 @@ pub(super) fn read(
     } else {
         reader.plain(entry, attributes, main, at);
     }
-    reader.streams
+    let mut streams = reader.streams;
+    // As they are written. DISM puts named streams between two unnamed ones.
+    streams.sort_by_key(|stream| !stream.name.is_empty());
+    streams
 }
 
 struct Reader<'a, 'w> {
@@ -91,7 +94,8 @@ impl<'a> Reader<'a, '_> {
             }
         }
         if wants_reparse {
-            self.push(StreamKind::Reparse, WinName::default(), BlobHash::ZERO);
+            let (kind, name) = (StreamKind::Reparse, WinName::default());
+            self.streams.insert(0, Stream { kind, name, content: Content::Empty });
         }
     }
 

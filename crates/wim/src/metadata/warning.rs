@@ -57,8 +57,8 @@ pub enum TreeWarning {
         /// Where the root should be.
         offset: u64,
     },
-    /// A file that is no directory has children.
-    #[error("children of a file that is no directory were ignored (at offset {offset:#x})")]
+    /// A file that is no directory, or a link to one, has children.
+    #[error("children of a file that cannot have any were ignored (at offset {offset:#x})")]
     ChildrenOfFile {
         /// The file.
         name: NameId,

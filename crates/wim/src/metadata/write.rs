@@ -9,7 +9,7 @@ use zerocopy::IntoBytes;
 use super::entry::{FIXED, STREAM_FIXED};
 use super::read::NOT_FIXED;
 use super::streams::{self, Refused, Written};
-use super::{TreeDetails, align, items, pad, security, to_u64};
+use super::{TreeDetails, align, is_link, items, pad, security, to_u64};
 use crate::error::MetadataError;
 use crate::layout::{DentryDisk, StreamEntryDisk};
 
@@ -57,6 +57,16 @@ impl<'a> Writer<'a> {
         let mut pending = vec![NameId::ROOT];
         while let Some(directory) = pending.pop() {
             let children = sorted_children(self.tree, directory);
+            let file = self.tree.file_of(directory);
+            if file.is_some_and(|f| f.attributes.contains(Attributes::REPARSE_POINT)) {
+                if children.is_empty() {
+                    continue;
+                }
+                if file.is_some_and(is_link) {
+                    let (path, what) = (self.path(directory), "entries, being a link");
+                    return Err(MetadataError::Stream { path, what });
+                }
+            }
             self.subdirs.insert(directory, at);
             for &child in &children {
                 at += self.length(child)?;

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use imprint_blockio::{ReadAt, Resize};
 use imprint_codec::{Compressor, Level};
-use imprint_winvalues::BlobHash;
 use imprint_winvalues::tree::{Content, File, Tree};
+use imprint_winvalues::{Attributes, BlobHash};
 
 use super::WimWriter;
 use super::resource::{OpenResource, ResourceEnd};
@@ -211,7 +211,8 @@ impl<F: Resize> WimWriter<F> {
         open.end(&mut self.sink)
     }
 
-    /// Fills in the counts, as wimlib counts: every name counts, and every stream under every name.
+    /// Fills in the counts, as wimlib counts: every name counts, and every stream under every name;
+    /// a directory that is a reparse point counts as a file.
     fn counted(&self, tree: &Tree, mut info: ImageInfo) -> ImageInfo {
         info.dir_count = 0;
         info.file_count = 0;
@@ -219,8 +220,9 @@ impl<F: Resize> WimWriter<F> {
         info.hard_link_bytes = 0;
         for (_, file) in tree.files() {
             let links = u64::from(file.links());
-            let count =
-                if file.is_directory() { &mut info.dir_count } else { &mut info.file_count };
+            let is_directory =
+                file.is_directory() && !file.attributes.contains(Attributes::REPARSE_POINT);
+            let count = if is_directory { &mut info.dir_count } else { &mut info.file_count };
             *count += links;
             let size = blobs_of(file)
                 .filter_map(|hash| self.blob_size(&hash))

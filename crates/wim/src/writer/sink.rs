@@ -132,3 +132,109 @@ pub(super) fn write_at<F: Resize>(
 fn len(bytes: &[u8]) -> u64 {
     u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Mutex;
+
+    use imprint_blockio::{MemoryFile, ReadAt, WriteAt};
+
+    use super::*;
+
+    /// Counts the calls that write.
+    #[derive(Debug, Default)]
+    struct Counted {
+        file: MemoryFile,
+        writes: Mutex<Vec<(u64, usize)>>,
+    }
+
+    impl ReadAt for Counted {
+        fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+            self.file.read_exact_at(buf, offset)
+        }
+
+        fn len(&self) -> io::Result<u64> {
+            self.file.len()
+        }
+    }
+
+    impl WriteAt for Counted {
+        fn write_all_at(&self, buf: &[u8], offset: u64) -> io::Result<()> {
+            self.writes.lock().unwrap().push((offset, buf.len()));
+            self.file.write_all_at(buf, offset)
+        }
+
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Resize for Counted {
+        fn set_len(&self, len: u64) -> io::Result<()> {
+            self.file.set_len(len)
+        }
+    }
+
+    const R: Structure = Structure::Resource;
+
+    #[test]
+    fn small_writes_are_gathered() {
+        let file = Counted::default();
+        let mut sink = Sink::new(&file, 10);
+        for _ in 0..3000 {
+            sink.write(R, &[7; 1000]).unwrap();
+        }
+        assert_eq!(sink.position(), 3_000_010);
+        sink.settle(R).unwrap();
+        assert_eq!(file.writes.lock().unwrap().len(), 3);
+        assert_eq!(file.len().unwrap(), 3_000_010);
+    }
+
+    #[test]
+    fn large_writes_are_not_copied_first() {
+        let file = Counted::default();
+        let mut sink = Sink::new(&file, 0);
+        sink.write(R, &[1; 10]).unwrap();
+        sink.write(R, &vec![2; 5 << 20]).unwrap();
+        sink.write(R, &[3]).unwrap();
+        assert_eq!(*file.writes.lock().unwrap(), [(0, 10), (10, 5 << 20)]);
+        assert_eq!(sink.position(), 11 + (5 << 20));
+    }
+
+    #[test]
+    fn bytes_are_changed_in_the_file_the_buffer_or_both() {
+        for patch_at in [0, 5, 9_u64, 10, 12, 14] {
+            let file = MemoryFile::default();
+            let mut sink = Sink::new(&file, 0);
+            sink.write(R, b"0123456789").unwrap();
+            sink.drain(R).unwrap();
+            sink.write(R, b"abcdefgh").unwrap();
+            sink.patch(R, patch_at, b"XYZ").unwrap();
+            sink.settle(R).unwrap();
+            let mut expected = b"0123456789abcdefgh".to_vec();
+            let at = usize::try_from(patch_at).unwrap();
+            expected[at..at + 3].copy_from_slice(b"XYZ");
+            assert_eq!(file.to_bytes(), expected, "{patch_at}");
+        }
+    }
+
+    #[test]
+    fn what_is_taken_back_is_overwritten_or_cut() {
+        let file = MemoryFile::new(vec![9; 100]);
+        let mut sink = Sink::new(&file, 50);
+        sink.write(R, b"first").unwrap();
+        sink.drain(R).unwrap();
+        sink.write(R, b"second").unwrap();
+        sink.rewind(57);
+        assert_eq!(sink.position(), 57);
+        sink.rewind(52);
+        sink.write_zeros(R, 5000).unwrap();
+        sink.rewind(53);
+        sink.write(R, b"x").unwrap();
+        sink.settle(R).unwrap();
+        let mut expected = vec![9; 50];
+        expected.extend(b"fi\0x");
+        assert_eq!(file.into_bytes(), expected);
+    }
+}

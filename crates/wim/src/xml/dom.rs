@@ -9,9 +9,9 @@ use crate::error::XmlFault;
 
 /// The deepest nesting. Source: wimlib allows 50; real files have 5.
 const DEEPEST: usize = 64;
-/// The most elements, attributes and texts, so that memory stays bounded. A file of 10,000 images of
-/// Windows has about 300,000.
-const MOST_NODES: usize = 400_000;
+/// The most elements, attributes and texts, so that they take less than 64 MiB. A file of 4,000 images
+/// of Windows has about 240,000.
+const MOST_NODES: usize = 250_000;
 
 /// An element.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -181,7 +181,10 @@ impl Builder {
         Ok(element)
     }
 
-    fn close(&mut self, element: Element) -> Result<(), XmlFault> {
+    fn close(&mut self, mut element: Element) -> Result<(), XmlFault> {
+        // Most elements hold one text; a vector starts with room for four.
+        element.children.shrink_to_fit();
+        element.attributes.shrink_to_fit();
         match self.open.last_mut() {
             Some(parent) => parent.children.push(Node::Element(element)),
             None if self.root.is_none() => self.root = Some(element),

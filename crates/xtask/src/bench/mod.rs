@@ -61,7 +61,8 @@ pub(crate) fn wim(workspace: &Workspace, options: &WimBench) -> anyhow::Result<(
         rows.extend(bench.run(work, options.runs)?);
     }
     if options.ours.is_none() {
-        let input = bench.corpus.tree.join("Windows");
+        // Programs are what most bytes of a Windows image are.
+        let input = bench.corpus.tree.join("Windows/System32");
         for codec in codecs {
             rows.push(codec.run(workspace, &input, options.peer_lib.as_deref())?);
         }

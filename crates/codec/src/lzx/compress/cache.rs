@@ -1,0 +1,73 @@
+//! All matches of a chunk, found once and used by every pass.
+
+use crate::lzx::layout::MAX_MATCH;
+use crate::matchfinder::Size;
+use crate::matchfinder::links::{Effort, LinkFinder, Match};
+
+/// Bits of a packed item's length; the offset code stands above.
+pub(super) const LENGTH_BITS: u32 = 9;
+/// Mask of a packed item's length.
+pub(super) const LENGTH_MASK: u32 = (1 << LENGTH_BITS) - 1;
+
+/// Room for this many matches per position; a segment that has more goes without the rest.
+const MATCHES_PER_POSITION: usize = 8;
+/// Most matches a position can have: one of each length.
+const MOST: usize = 256;
+
+/// Matches in order of position, each position's by ascending length.
+#[derive(Debug, Default)]
+pub(super) struct MatchCache {
+    /// `offset code << LENGTH_BITS | length`.
+    pub(super) matches: Vec<u32>,
+    /// How many of them each position has.
+    pub(super) counts: Vec<u8>,
+}
+
+impl MatchCache {
+    /// A cache for segments of up to `segment` bytes.
+    pub(super) fn new(segment: usize) -> Self {
+        Self {
+            matches: vec![0; segment * MATCHES_PER_POSITION + MOST],
+            counts: Vec::with_capacity(segment),
+        }
+    }
+
+    /// Finds the matches of `start..end`. Behind a match of `effort.nice` bytes the search goes on only
+    /// `keep` bytes before its end.
+    pub(super) fn fill<S: Size>(
+        &mut self,
+        finder: &LinkFinder<S>,
+        data: &S::Data,
+        (start, end): (usize, usize),
+        effort: Effort,
+        keep: usize,
+    ) {
+        self.counts.clear();
+        self.counts.resize(end - start, 0);
+        let mut used = 0;
+        let mut pos = start;
+        while pos + 4 < end {
+            let Some(places) = self.matches[used..].first_chunk_mut::<MOST>() else { break };
+            let limit = (end - pos).min(MAX_MATCH);
+            let mut count = 0;
+            let best = finder.search::<true>(data, pos, limit, effort, |found| {
+                places[count & (MOST - 1)] = pack(found);
+                count += 1;
+            });
+            let count = count.min(MOST - 1);
+            self.counts[pos - start] = count as u8;
+            used += count;
+            pos += if best >= effort.nice { best - keep } else { 1 };
+        }
+    }
+
+    /// How many matches there are from one position to another, counted from the segment's start.
+    pub(super) fn count(&self, from: usize, to: usize) -> usize {
+        self.counts[from..to].iter().map(|&count| usize::from(count)).sum()
+    }
+}
+
+#[inline(always)]
+fn pack(found: Match) -> u32 {
+    (found.offset as u32 + 2) << LENGTH_BITS | found.length as u32
+}
