@@ -34,9 +34,9 @@ pub(super) struct Models {
     pub(super) recent_delta: RecentQueue<DeltaSource>,
     /// Kind of the item before.
     pub(super) previous: Kind,
-    pub(super) literals: AdaptiveCode<LITERALS, 2048>,
-    pub(super) lengths: AdaptiveCode<LENGTHS, 1024>,
-    pub(super) offsets: AdaptiveCode<MAX_OFFSETS, 4096>,
+    pub(super) literals: AdaptiveCode<LITERALS, 1024>,
+    pub(super) lengths: AdaptiveCode<LENGTHS, 512>,
+    pub(super) offsets: AdaptiveCode<MAX_OFFSETS, 2048>,
     pub(super) delta_offsets: AdaptiveCode<MAX_OFFSETS, 2048>,
     pub(super) powers: AdaptiveCode<POWERS, 128>,
     pub(super) scratch: Scratch,
