@@ -6,8 +6,9 @@ use crate::blob_table::{Blob, Location};
 use crate::chunk_map::ChunkMap;
 use crate::decode::ResourceDecoder;
 use crate::error::{Corruption, Fault, ReadError, Structure};
+use crate::io::{read_at, read_vec, sized_buffer};
 use crate::resource::{Coding, ResourceHeader};
-use crate::wim::{Limits, Wim, read_at, read_vec, sized_buffer};
+use crate::wim::{Limits, Wim};
 
 /// Bytes of an uncompressed resource that are read at once.
 const PIECE: u64 = 256 << 10;

@@ -9,8 +9,8 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use crate::error::{Corruption, Expected, Fault, ReadError, Structure};
 use crate::header::HEADER_SIZE;
+use crate::io::{read_at, sized_buffer};
 use crate::layout::IntegrityDisk;
-use crate::wim::{read_at, sized_buffer};
 
 /// Bytes of the file under one hash in tables made here; what all programs use.
 pub(crate) const DEFAULT_CHUNK: u32 = 10 << 20;

@@ -1,7 +1,5 @@
 //! An open WIM file.
 
-use std::io;
-
 use imprint_blockio::ReadAt;
 use imprint_winvalues::BlobHash;
 use sha1::{Digest, Sha1};
@@ -9,11 +7,15 @@ use sha1::{Digest, Sha1};
 use crate::blob_reader::{BlobReader, read_chunk_map};
 use crate::blob_table::{self, Blob, BlobTable, MetadataEntry, TableContext};
 use crate::chunk_map::ChunkMap;
-use crate::error::{Corruption, Expected, Fault, OpenError, ReadError, Structure, XmlFault};
-use crate::header::{HEADER_SIZE, Header, HeaderFlags};
+use crate::error::{Corruption, Fault, OpenError, ReadError, Structure};
+use crate::header::Header;
 use crate::integrity::{BadChunk, IntegrityTable};
+use crate::io::{check_hash, collect, compare_hash, read_at, read_vec};
 use crate::metadata::{self, ImageTree};
 use crate::resource::{Coding, ResourceHeader};
+use crate::tables::{
+    file_len, integrity_end, read_header, read_info, read_integrity, read_metadata, read_table,
+};
 use crate::xml::WimInfo;
 
 /// Bounds on what a file can make its reader hold in memory.
@@ -33,12 +35,6 @@ impl Default for Limits {
         Self { metadata: 2 << 30, xml: 16 << 20, chunk: 64 << 20 }
     }
 }
-
-/// How many times larger than the file its metadata may be. Source: wimlib; an image of many empty
-/// files with similar names compresses about that well.
-const METADATA_RATIO: u64 = 512;
-/// Memory is taken in steps, so that a size nothing stands behind costs no more than one of them.
-const STEP: u64 = 1 << 20;
 
 /// An open WIM file. Everything that can be checked without reading resources has been checked.
 #[derive(Debug)]
@@ -280,237 +276,4 @@ impl<R: ReadAt> Wim<R> {
             }
         }
     }
-}
-
-fn file_len<R: ReadAt>(file: &R) -> Result<u64, OpenError> {
-    file.len().map_err(|source| OpenError::Io {
-        structure: Structure::Header,
-        offset: 0,
-        length: HEADER_SIZE,
-        source,
-    })
-}
-
-fn read_header<R: ReadAt>(file: &R, file_len: u64) -> Result<Header, OpenError> {
-    let mut bytes = [0; 208];
-    read_at(file, Structure::Header, 0, &mut bytes)?;
-    let header = Header::parse(&bytes)?;
-    let unfinished = header.flags.contains(HeaderFlags::WRITE_IN_PROGRESS);
-    if header.pipable || unfinished && header.xml.size == 0 {
-        return Ok(header);
-    }
-    for (field, at, resource) in [
-        ("blob table", 0x30, &header.blob_table),
-        ("XML data", 0x48, &header.xml),
-        ("integrity table", 0x7c, &header.integrity),
-    ] {
-        check_table_place(field, at, resource, file_len)?;
-    }
-    Ok(header)
-}
-
-/// Checks that a table lies inside the file and is not said to be larger than it.
-fn check_table_place(
-    field: &'static str,
-    at: u64,
-    resource: &ResourceHeader,
-    limit: u64,
-) -> Result<(), Corruption> {
-    let corrupt = |offset, fault| Err(Corruption::new(Structure::Header, offset, fault));
-    let end = resource.end().unwrap_or(u64::MAX);
-    if end > limit {
-        return corrupt(at, Fault::PastEnd { field, limit, end });
-    }
-    let actual = resource.size;
-    let expected = if resource.is_compressed() {
-        Expected::AtMost(limit)
-    } else {
-        Expected::Exactly(resource.stored_size)
-    };
-    let right = match expected {
-        Expected::AtMost(most) => actual <= most,
-        _ => actual == resource.stored_size,
-    };
-    if right {
-        return Ok(());
-    }
-    corrupt(at + 16, Fault::Number { field: "uncompressed size of a table", expected, actual })
-}
-
-fn read_info<R: ReadAt>(
-    file: &R,
-    file_len: u64,
-    header: &Header,
-    coding: Option<Coding>,
-    limits: Limits,
-) -> Result<WimInfo, OpenError> {
-    if header.xml.size > limits.xml.min(file_len) {
-        let fault = Fault::Number {
-            field: "size of the XML data",
-            expected: Expected::AtMost(limits.xml.min(file_len)),
-            actual: header.xml.size,
-        };
-        return Err(Corruption::new(Structure::Header, 0x58, fault).into());
-    }
-    let reader = BlobReader::of_resource(file, &header.xml, coding, limits)?;
-    let bytes = collect(reader, "XML data")?;
-    let info = WimInfo::parse(&bytes, header.xml.offset)?;
-    if info.is_encrypted() {
-        return Err(OpenError::Encrypted);
-    }
-    let (expected, actual) = (header.image_count, info.image_count());
-    if expected != actual {
-        let fault = Fault::Xml(XmlFault::ImageCount { expected, actual });
-        return Err(Corruption::new(Structure::Xml, header.xml.offset, fault).into());
-    }
-    Ok(info)
-}
-
-fn read_table<R: ReadAt>(
-    file: &R,
-    file_len: u64,
-    header: &Header,
-    coding: Option<Coding>,
-    limits: Limits,
-) -> Result<Vec<u8>, OpenError> {
-    debug_assert!(header.blob_table.size <= file_len, "checked with the header");
-    let reader = BlobReader::of_resource(file, &header.blob_table, coding, limits)?;
-    Ok(collect(reader, "blob table")?)
-}
-
-/// Reads metadata and verifies its hash; memory grows with what is really decompressed.
-pub(crate) fn read_metadata<R: ReadAt>(
-    file: &R,
-    file_len: u64,
-    entry: &MetadataEntry,
-    coding: Option<Coding>,
-    limits: Limits,
-) -> Result<Vec<u8>, ReadError> {
-    let limit = limits.metadata.min(file_len.saturating_mul(METADATA_RATIO));
-    let size = entry.header.size;
-    if size > limit {
-        return Err(ReadError::TooLarge { what: "metadata", size, limit });
-    }
-    let reader = BlobReader::of_resource(file, &entry.header, coding, limits)?;
-    let bytes = collect(reader, "metadata")?;
-    check_hash(&bytes, entry.hash, Structure::Resource, entry.header.offset)?;
-    Ok(bytes)
-}
-
-/// The byte behind those that an integrity table covers.
-pub(crate) fn integrity_end(header: &Header) -> Result<u64, ReadError> {
-    let end = header.blob_table.end().unwrap_or(u64::MAX);
-    if end < HEADER_SIZE {
-        let fault = Fault::Code {
-            field: "end of the blob table",
-            expected: Expected::AtLeast(HEADER_SIZE),
-            actual: end,
-        };
-        return Err(Corruption::new(Structure::Header, 0x30, fault).into());
-    }
-    Ok(end)
-}
-
-pub(crate) fn read_integrity<R: ReadAt>(
-    file: &R,
-    file_len: u64,
-    header: &Header,
-) -> Result<IntegrityTable, ReadError> {
-    let place = header.integrity;
-    check_table_place("integrity table", 0x7c, &place, file_len)?;
-    let bytes = read_vec(file, Structure::IntegrityTable, place.offset, place.stored_size)?;
-    let covered = integrity_end(header)? - HEADER_SIZE;
-    Ok(IntegrityTable::parse(&bytes, covered, place.offset)?)
-}
-
-/// Reads everything a reader yields.
-fn collect<R: ReadAt>(
-    mut reader: BlobReader<'_, R>,
-    what: &'static str,
-) -> Result<Vec<u8>, ReadError> {
-    let size = reader.remaining();
-    let mut bytes = Vec::new();
-    while let Some(chunk) = reader.next_chunk()? {
-        let left = size.saturating_sub(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-        if bytes.capacity() - bytes.len() < chunk.len() {
-            let grown = u64::try_from(bytes.len()).unwrap_or(u64::MAX).max(STEP).min(left);
-            reserve(&mut bytes, what, grown.max(u64::try_from(chunk.len()).unwrap_or(u64::MAX)))?;
-        }
-        bytes.extend_from_slice(chunk);
-    }
-    Ok(bytes)
-}
-
-fn reserve(bytes: &mut Vec<u8>, what: &'static str, more: u64) -> Result<(), ReadError> {
-    let none = || ReadError::OutOfMemory { what, size: more };
-    let more_usize = usize::try_from(more).map_err(|_too_large| none())?;
-    bytes.try_reserve_exact(more_usize).map_err(|_refused| none())
-}
-
-/// Makes a buffer of exactly `size` bytes, reusing it.
-pub(crate) fn sized_buffer(
-    buffer: &mut Vec<u8>,
-    what: &'static str,
-    size: u64,
-) -> Result<(), ReadError> {
-    let none = || ReadError::OutOfMemory { what, size };
-    let length = usize::try_from(size).map_err(|_too_large| none())?;
-    if length > buffer.len() {
-        buffer.try_reserve_exact(length - buffer.len()).map_err(|_refused| none())?;
-    }
-    buffer.resize(length, 0);
-    Ok(())
-}
-
-/// Reads `length` bytes that are known to lie inside the file.
-pub(crate) fn read_vec<R: ReadAt>(
-    file: &R,
-    structure: Structure,
-    offset: u64,
-    length: u64,
-) -> Result<Vec<u8>, ReadError> {
-    let mut bytes = Vec::new();
-    sized_buffer(&mut bytes, "table", length)?;
-    read_at(file, structure, offset, &mut bytes)?;
-    Ok(bytes)
-}
-
-pub(crate) fn read_at<R: ReadAt>(
-    file: &R,
-    structure: Structure,
-    offset: u64,
-    buffer: &mut [u8],
-) -> Result<(), ReadError> {
-    file.read_exact_at(buffer, offset).map_err(|source: io::Error| ReadError::Io {
-        structure,
-        offset,
-        length: u64::try_from(buffer.len()).unwrap_or(u64::MAX),
-        source,
-    })
-}
-
-/// The SHA-1 of bytes in hand.
-pub(crate) fn hash_of(bytes: &[u8]) -> BlobHash {
-    BlobHash(Sha1::digest(bytes).into())
-}
-
-fn check_hash(
-    bytes: &[u8],
-    expected: BlobHash,
-    structure: Structure,
-    offset: u64,
-) -> Result<(), ReadError> {
-    compare_hash(expected, hash_of(bytes), structure, offset)
-}
-
-fn compare_hash(
-    expected: BlobHash,
-    actual: BlobHash,
-    structure: Structure,
-    offset: u64,
-) -> Result<(), ReadError> {
-    if expected == actual {
-        return Ok(());
-    }
-    Err(Corruption::new(structure, offset, Fault::Hash { expected, actual }).into())
 }

@@ -17,7 +17,7 @@ use crate::error::{Corruption, Expected, Fault, Structure};
 /// The deepest nesting of directories. Source: wimlib; its reader refuses more.
 const DEEPEST: u32 = 16_384;
 /// Security id of files without a descriptor.
-const NO_SECURITY: u32 = u32::MAX;
+pub(super) const NO_SECURITY: u32 = u32::MAX;
 /// Flag of a reparse point whose absolute target was not adjusted at capture.
 pub(super) const NOT_FIXED: u16 = 1;
 

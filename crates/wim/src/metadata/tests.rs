@@ -532,3 +532,97 @@ fn security_descriptors_keep_their_numbers() {
         (24, "size of a security descriptor should be at most 12, but is 13")
     );
 }
+
+#[test]
+fn lists_of_entries_may_lie_in_any_order() {
+    // The deepest list first, the root's last; a gap of garbage between them.
+    let mut bytes = [vec![8, 0, 0, 0, 0, 0, 0, 0], vec![0; 104 + 8]].concat();
+    let mut list = |entries: &[Entry]| {
+        bytes.extend([0xff; 16]);
+        let at = bytes.len() as u64;
+        entries.iter().for_each(|entry| bytes.extend(entry.bytes()));
+        bytes.extend([0; 8]);
+        at
+    };
+    let deepest = list(&[named("file"), named("other")]);
+    let inner = list(&[Entry { attributes: DIRECTORY, subdir: deepest, ..named("b") }]);
+    let empty = list(&[]);
+    let top = list(&[
+        Entry { attributes: DIRECTORY, subdir: inner, ..named("a") },
+        Entry { attributes: DIRECTORY, subdir: empty, ..named("empty") },
+        // Empty directories may share one end.
+        Entry { attributes: DIRECTORY, subdir: empty, ..named("too") },
+    ]);
+    let root = Entry { attributes: DIRECTORY, subdir: top, ..Entry::default() };
+    bytes[8..112].copy_from_slice(&root.bytes());
+    let image = read(&bytes, 1).unwrap();
+    assert_eq!(image.warnings, []);
+    let paths: Vec<_> =
+        image.tree.walk(NameId::ROOT).map(|(id, _)| image.tree.path_of(id).to_string()).collect();
+    assert_eq!(paths, ["\\", r"\a", r"\a\b", r"\a\b\file", r"\a\b\other", r"\empty", r"\too"]);
+    let again = read(&write(&image.tree, &image.details).unwrap(), 1).unwrap();
+    assert_eq!(again.tree.names().len(), 7);
+}
+
+#[test]
+fn what_a_tree_has_no_place_for_is_kept_beside_it() {
+    let mut entry = named("file");
+    entry.attributes = REPARSE;
+    entry.union = [0x0c, 0, 0, 0xa0, 7, 0, 5, 0x80];
+    entry.tail = vec![9, 0, 0, 0, 2, 0, 0, 0, 1, 2, 0xee, 0xee, 0xee, 0xee, 0xee, 0xee];
+    let mut bytes = image(&[entry], &[]);
+    let at = usize::try_from(LIST).unwrap();
+    bytes[at + 0x54] = 0x77;
+    let read_image = read(&bytes, 1).unwrap();
+    let info = only(&read_image).reparse.unwrap();
+    assert_eq!((info.tag, info.reserved, info.not_fixed), (0xa000_000c, 7, true));
+    let details = &read_image.details;
+    assert_eq!(details.unknown_54.values().collect::<Vec<_>>(), [&0x77]);
+    assert_eq!(details.reparse_flags.values().collect::<Vec<_>>(), [&0x8004]);
+    assert_eq!(details.tails.len(), 1, "its padding is not zero");
+    let same = write(&read_image.tree, details).unwrap();
+    assert_eq!(same[at + 0x54..at + 0x60], bytes[at + 0x54..at + 0x60]);
+    let tail = |bytes: &[u8]| super::entry::parse(bytes, LIST).unwrap().unwrap().tail.to_vec();
+    assert_eq!(tail(&same), tail(&bytes));
+
+    // Once the tree says otherwise, the tree counts.
+    let mut changed = read_image.tree.clone();
+    let file = changed.name(changed.find("file").unwrap()).unwrap().file();
+    changed.file_mut(file).unwrap().extras_mut().unknown_items[0].tag = 10;
+    let other = tail(&write(&changed, details).unwrap());
+    assert_eq!(other, [10, 0, 0, 0, 2, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0]);
+}
+
+#[test]
+fn names_that_readers_pass_over_are_not_written() {
+    let refused = |names: &[&str]| {
+        let mut root = File::default();
+        root.attributes = Attributes::DIRECTORY;
+        let mut tree = Tree::new(root);
+        for name in names {
+            tree.add(NameId::ROOT, (*name).into(), File::default()).unwrap();
+        }
+        write(&tree, &TreeDetails::default()).map(drop).map_err(|error| error.to_string())
+    };
+    assert_eq!(refused(&["a", "A", "b"]), Ok(()));
+    for (names, text) in [
+        (&["a", ""][..], "\\ cannot be stored: its name is empty"),
+        (&[".."], r"\.. cannot be stored: its name means a directory"),
+        (&["."], r"\. cannot be stored: its name means a directory"),
+        (&["a\0b"], "\\a\0b cannot be stored: its name holds a NUL"),
+        (&["b", "a", "A", "a"], r"\a cannot be stored: another entry has its name"),
+    ] {
+        assert_eq!(refused(names), Err(text.to_owned()));
+    }
+}
+
+#[test]
+fn a_descriptor_that_is_not_there_is_left_out() {
+    let mut root = File::default();
+    root.attributes = Attributes::DIRECTORY;
+    root.security = Some(imprint_winvalues::security::SecurityId(3));
+    let bytes = write(&Tree::new(root), &TreeDetails::default()).unwrap();
+    let image = read(&bytes, 1).unwrap();
+    assert_eq!(image.warnings, []);
+    assert_eq!(image.tree.file_of(NameId::ROOT).unwrap().security, None);
+}

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use imprint_winvalues::security::SecurityId;
 use imprint_winvalues::tree::{Extras, File, FileId, Name, NameId, Tree};
 use imprint_winvalues::{Attributes, WinName, fold_case};
 use zerocopy::IntoBytes;
 
 use super::entry::{FIXED, STREAM_FIXED};
-use super::read::NOT_FIXED;
+use super::read::{NO_SECURITY, NOT_FIXED};
 use super::streams::{self, Refused, Written};
 use super::{TreeDetails, align, is_link, items, pad, security, to_u64};
 use crate::error::MetadataError;
@@ -57,6 +58,7 @@ impl<'a> Writer<'a> {
         let mut pending = vec![NameId::ROOT];
         while let Some(directory) = pending.pop() {
             let children = sorted_children(self.tree, directory);
+            self.check_names(&children)?;
             let file = self.tree.file_of(directory);
             if file.is_some_and(|f| f.attributes.contains(Attributes::REPARSE_POINT)) {
                 if children.is_empty() {
@@ -84,6 +86,28 @@ impl<'a> Writer<'a> {
             actual: at,
         })?;
         Ok(listings)
+    }
+
+    /// Refuses names that readers pass over, files and all.
+    fn check_names(&self, sorted: &[NameId]) -> Result<(), MetadataError> {
+        let mut before = None;
+        for &id in sorted {
+            let Some(name) = self.tree.name(id).map(|name| &name.name) else { continue };
+            let rule = if name.is_empty() {
+                "its name is empty"
+            } else if name.is_dots() {
+                "its name means a directory"
+            } else if name.units().contains(&0) {
+                "its name holds a NUL"
+            } else if before == Some(name) {
+                "another entry has its name"
+            } else {
+                before = Some(name);
+                continue;
+            };
+            return Err(MetadataError::Name { path: self.path(id), rule });
+        }
+        Ok(())
     }
 
     fn end_of_directory(&mut self) {
@@ -137,7 +161,7 @@ impl<'a> Writer<'a> {
         let disk = DentryDisk {
             length: length.into(),
             attributes: file.attributes.bits().into(),
-            security_id: file.security.map_or(u32::MAX, |id| id.0).into(),
+            security_id: self.security_id(file).into(),
             subdir_offset: self.subdirs.get(&id).copied().unwrap_or(0).into(),
             reserved: [0.into(); 2],
             creation_time: file.times.creation.0.into(),
@@ -226,6 +250,12 @@ impl<'a> Writer<'a> {
         let [e, f] = info.reserved.to_le_bytes();
         let [g, h] = flags.to_le_bytes();
         [a, b, c, d, e, f, g, h]
+    }
+
+    /// The number of a file's descriptor; a number that is none's is left out.
+    fn security_id(&self, file: &File) -> u32 {
+        let known = |id: &SecurityId| self.tree.security.get(*id).is_some();
+        file.security.filter(known).map_or(NO_SECURITY, |id| id.0)
     }
 
     fn path(&self, id: NameId) -> String {

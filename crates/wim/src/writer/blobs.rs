@@ -8,8 +8,9 @@ use super::{BlobEnd, Copied, WimWriter};
 use crate::blob_table::{Blob, Location};
 use crate::chunk_map::chunk_count;
 use crate::error::{Structure, WriteError};
+use crate::io::{read_at, sized_buffer};
 use crate::resource::{Coding, ResourceFlags, ResourceHeader};
-use crate::wim::{Wim, read_at, sized_buffer};
+use crate::wim::Wim;
 
 /// Bytes copied at once.
 const PIECE: u64 = 256 << 10;

@@ -13,7 +13,7 @@ use crate::header::{Header, HeaderFlags};
 use crate::integrity::IntegrityTable;
 use crate::metadata;
 use crate::resource::{ResourceFlags, ResourceHeader};
-use crate::wim::{integrity_end, read_integrity, read_metadata};
+use crate::tables::{integrity_end, read_integrity, read_metadata};
 
 impl<F: Resize> WimWriter<F> {
     /// Writes blob table, XML data and integrity table behind everything else, makes them durable,

@@ -12,9 +12,10 @@ use super::resource::{OpenResource, ResourceEnd};
 use crate::blob_table::MetadataEntry;
 use crate::error::{PropertyError, ReadError, WriteError};
 use crate::header::MAX_IMAGES;
+use crate::io::hash_of;
 use crate::metadata::{self, TreeDetails};
 use crate::resource::{Coding, ResourceFlags, ResourceHeader};
-use crate::wim::{Wim, hash_of};
+use crate::wim::Wim;
 use crate::xml::ImageInfo;
 
 impl<F: Resize> WimWriter<F> {

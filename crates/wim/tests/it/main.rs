@@ -7,6 +7,8 @@ mod concurrent;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod economy;
+#[cfg(test)]
 mod fixtures;
 #[cfg(test)]
 mod hostile;

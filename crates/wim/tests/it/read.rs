@@ -365,3 +365,44 @@ fn changed_bytes_are_noticed() {
     assert!(error.contains(&format!("should be {}", blob.hash)), "{error}");
     assert!(error.ends_with(&format!("(at offset {:#x})", resource.offset)), "{error}");
 }
+
+/// A file whose blob table and XML data are compressed: no program writes that, wimlib reads it.
+#[test]
+fn compressed_tables_are_read() {
+    let coding = Coding::with_default_chunks(Format::Lzx);
+    let mut bytes = sample::wim(Some(coding), &[1, 2], imprint_wim::FinishOptions::default());
+    let wim = Wim::open(bytes.clone()).unwrap();
+    let mut header = wim.header().clone();
+    for place in [&mut header.blob_table, &mut header.xml] {
+        let start = usize::try_from(place.offset).unwrap();
+        let end = start + usize::try_from(place.stored_size).unwrap();
+        let stored = sample::compress(coding, &bytes[start..end]).unwrap();
+        place.offset = bytes.len() as u64;
+        place.stored_size = stored.len() as u64;
+        place.flags |= imprint_wim::ResourceFlags::COMPRESSED;
+        bytes.extend(stored);
+    }
+    bytes[..208].copy_from_slice(&header.to_bytes());
+    let again = sample::verify(bytes.clone());
+    assert_eq!((again.image_count(), again.blobs().len()), (2, wim.blobs().len()));
+    assert_eq!(again.info().image(2), wim.info().image(2));
+
+    // Changed in place, they are written as all programs write them.
+    let file = imprint_blockio::MemoryFile::new(bytes);
+    let mut writer = imprint_wim::WimWriter::append(Wim::open(file).unwrap()).unwrap();
+    writer.remove_image(1).unwrap();
+    let file = writer.finish(imprint_wim::FinishOptions::default()).unwrap();
+    let plain = sample::verify(file.into_bytes());
+    assert!(!plain.header().blob_table.is_compressed() && !plain.header().xml.is_compressed());
+}
+
+#[test]
+fn files_left_by_a_stopped_writer_are_read_if_their_tables_are_there() {
+    let mut bytes = fixtures::bytes("none.wim");
+    bytes[0x10] |= 0x40;
+    bytes.extend([0xaa; 1000]);
+    let wim = Wim::open(bytes).unwrap();
+    assert!(wim.header().flags.contains(HeaderFlags::WRITE_IN_PROGRESS));
+    wim.read_tree(1).unwrap();
+    assert_eq!(wim.file_len(), wim.file().len() as u64);
+}
