@@ -11,6 +11,8 @@ pub(super) const LENGTH_MASK: u32 = (1 << LENGTH_BITS) - 1;
 
 /// Room for this many matches per position; a segment that has more goes without the rest.
 const MATCHES_PER_POSITION: usize = 8;
+/// A match longer than this leaves only longer ones of interest to the positions it covers.
+const LONG_ENOUGH: usize = 24;
 /// Most matches a position can have: one of each length.
 const MOST: usize = 256;
 
@@ -46,18 +48,33 @@ impl MatchCache {
         self.counts.resize(end - start, 0);
         let mut used = 0;
         let mut pos = start;
+        let mut last = Match::default();
         while pos + 4 < end {
             let Some(places) = self.matches[used..].first_chunk_mut::<MOST>() else { break };
             let limit = (end - pos).min(MAX_MATCH);
+            let before = std::mem::take(&mut last);
             let mut count = 0;
-            let best = finder.search::<true>(data, pos, limit, effort, |found| {
+            let mut keep_match = |found| {
                 places[count & (MOST - 1)] = pack(found);
                 count += 1;
-            });
+                last = found;
+            };
+            if before.length > LONG_ENOUGH {
+                // The match before goes on here. Nearer ones would hardly be used, longer ones might.
+                let rest = Match { length: before.length - 1, offset: before.offset };
+                keep_match(rest);
+                finder.search_longer(data, pos, limit, rest.length, effort, keep_match);
+            } else {
+                finder.search::<true>(data, pos, limit, effort, keep_match);
+            }
             let count = count.min(MOST - 1);
             self.counts[pos - start] = count as u8;
             used += count;
-            pos += if best >= effort.nice { best - keep } else { 1 };
+            pos += 1;
+            if last.length >= effort.nice {
+                pos += last.length - keep - 1;
+                last.length = 0;
+            }
         }
     }
 

@@ -277,7 +277,7 @@ const BEYOND: u64 = 1 << 62;
 const PENALTY: [u64; 8] = [0, 0, 0, 0, BEYOND, BEYOND, BEYOND, BEYOND];
 
 /// How many lengths of a long match are tried; more than [`Jump::keep`].
-const LAST_LENGTHS: usize = 12;
+const LAST_LENGTHS: usize = 20;
 
 /// Tries a match with `code` in all lengths `from..=to`.
 ///
