@@ -1,5 +1,6 @@
 //! All matches of a chunk, found once and used by every pass.
 
+use super::settings::Optimal;
 use crate::lzx::layout::MAX_MATCH;
 use crate::matchfinder::Size;
 use crate::matchfinder::links::{Effort, LinkFinder, Match};
@@ -11,8 +12,6 @@ pub(super) const LENGTH_MASK: u32 = (1 << LENGTH_BITS) - 1;
 
 /// Room for this many matches per position; a segment that has more goes without the rest.
 const MATCHES_PER_POSITION: usize = 8;
-/// A match longer than this leaves only longer ones of interest to the positions it covers.
-const LONG_ENOUGH: usize = 24;
 /// Most matches a position can have: one of each length.
 const MOST: usize = 256;
 
@@ -42,8 +41,9 @@ impl MatchCache {
         data: &S::Data,
         (start, end): (usize, usize),
         effort: Effort,
-        keep: usize,
+        how: Optimal,
     ) {
+        let keep = how.jump.keep;
         self.counts.clear();
         self.counts.resize(end - start, 0);
         let mut used = 0;
@@ -59,7 +59,7 @@ impl MatchCache {
                 count += 1;
                 last = found;
             };
-            if before.length > LONG_ENOUGH {
+            if before.length > how.satisfied {
                 // The match before goes on here. Nearer ones would hardly be used, longer ones might.
                 let rest = Match { length: before.length - 1, offset: before.offset };
                 keep_match(rest);
