@@ -38,7 +38,7 @@ setup_rust() {
   if (cd "$root" && cargo clippy --version && cargo fmt --version) >/dev/null 2>&1; then return; fi
   # Debian has rustup as a package from version 13 on, Ubuntu from 24.04 on.
   if ! has rustup; then
-    apt-cache show rustup >/dev/null 2>&1 || die "please install Rust with rustup: https://rustup.rs"
+    apt-cache show rustup >/dev/null 2>&1 || die "please install Rust with rustup"
     apt_install rustup
   fi
   echo "installing Rust $channel" >&2
@@ -66,6 +66,7 @@ fusermount3 fuse3
 setfattr attr
 setfacl acl
 python3 python3
+strace strace
 /usr/bin/time time
 LIST
   has 7zz || has 7z || missing+=("$(apt-cache show 7zip >/dev/null 2>&1 && echo 7zip || echo p7zip-full)")

@@ -18,6 +18,7 @@ mod blobs;
 mod buffers;
 mod capture;
 mod chain;
+pub mod config;
 mod encode;
 mod export;
 mod files;

@@ -68,8 +68,6 @@ pub enum SkipReason {
         /// What is wrong with it.
         fault: String,
     },
-    /// Its data turned out to be broken, so what was written of it was removed again.
-    Incomplete,
     /// A link leads back to a directory it is in, and links are followed.
     Cycle,
     /// A kind of file that images do not hold (socket, pipe).
@@ -104,7 +102,6 @@ impl fmt::Display for SkipReason {
             Self::NotKept { capability } => write!(f, "the target cannot keep {capability}"),
             Self::BlobMissing { hash } => write!(f, "data {hash} is in none of the files given"),
             Self::Damaged { hash, fault } => write!(f, "data {hash} is damaged: {fault}"),
-            Self::Incomplete => f.write_str("its data is incomplete, so it was left out"),
             Self::Cycle => f.write_str("leads back to a directory it is in"),
             Self::UnsupportedKind { kind } => write!(f, "images cannot hold a {kind}"),
         }

@@ -10,7 +10,8 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 /// A file being written. Until [`Self::commit`] it has no name, or, where the file system cannot do
 /// that, a hidden one ending in `.partial`; dropped before that, it is gone.
 ///
-/// A process that is killed leaves nothing behind, or a `.partial` file.
+/// A process that is killed leaves nothing behind, or a `.partial` file: an unfinished one, or in the
+/// moment before it replaces another, a whole one.
 #[derive(Debug)]
 pub struct PendingFile {
     file: File,
@@ -53,11 +54,16 @@ impl PendingFile {
     pub fn commit(mut self, unique: u64) -> io::Result<()> {
         let partial = match self.partial.take() {
             Some(partial) => partial,
-            None => {
-                let partial = hidden_name(&self.target, unique);
-                link_nameless(&self.file, &partial)?;
-                partial
-            }
+            None => match link_nameless(&self.file, &self.target) {
+                Ok(()) => return sync_directory(directory_of(&self.target)),
+                // A link cannot replace what has the name; a renamed file can.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    let partial = hidden_name(&self.target, unique);
+                    link_nameless(&self.file, &partial)?;
+                    partial
+                }
+                Err(error) => return Err(error),
+            },
         };
         if let Err(error) = fs_err::rename(&partial, &self.target) {
             self.partial = Some(partial);

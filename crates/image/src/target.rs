@@ -48,7 +48,8 @@ pub trait Target: Sync {
     fn write(&self, open: &Self::Open, offset: u64, data: &[u8]) -> Result<(), TargetError>;
 
     /// Ends a blob. `whole` is false if its data turned out to be broken or missing: what was
-    /// written must then not look like a good file.
+    /// written is then removed, so that it does not look like a good file. The caller knows why, so
+    /// it is the caller who lists the files concerned.
     ///
     /// # Errors
     /// As [`Self::put`].

@@ -139,6 +139,7 @@ fn on_io(error: &std::io::Error) -> Option<String> {
             ErrorKind::PermissionDenied => "try again as root, or as the owner of the files",
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "free some space and try again",
             ErrorKind::ReadOnlyFilesystem => "choose a place that can be written to",
+            ErrorKind::NotADirectory => "name a directory; mount an NTFS volume with ntfs-3g first",
             ErrorKind::NotFound => "check the path",
             _ => return None,
         }

@@ -76,7 +76,8 @@ impl Meter {
         }
         if took >= SETTLED_AFTER && done_bytes > 0 {
             parts.push(Rate::new(done_bytes, took).to_string());
-            if let Some(left) = time_left(done_bytes, total_bytes, took) {
+            let left = time_left(done_bytes, total_bytes, took);
+            if let Some(left) = left.filter(|left| !left.is_zero()) {
                 parts.push(format!("{} left", Clock(left)));
             }
         }
@@ -99,7 +100,7 @@ impl Meter {
 }
 
 fn counts(bytes: u64, files: u64) -> Vec<String> {
-    let files = (files > 0).then(|| format!("{} files", Count(files)));
+    let files = (files > 0).then(|| counted(files, "file"));
     let bytes = (bytes > 0).then(|| Bytes(bytes).to_string());
     files.into_iter().chain(bytes).collect()
 }
@@ -141,6 +142,12 @@ impl fmt::Display for Bytes {
             _ => write!(f, "{} {unit}", (thousandths + 500) / 1000),
         }
     }
+}
+
+/// A count with what is counted: "1 file", "1,234 files".
+pub(crate) fn counted(count: u64, one: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {one}{plural}", Count(count))
 }
 
 /// A count with its thousands apart.
@@ -256,6 +263,8 @@ mod tests {
         check(u64::MAX, "18.4 EB");
         assert_eq!(Count(1_234_567).to_string(), "1,234,567");
         assert_eq!(Count(12).to_string(), "12");
+        assert_eq!(counted(1, "file"), "1 file");
+        assert_eq!(counted(0, "file"), "0 files");
     }
 
     #[test]

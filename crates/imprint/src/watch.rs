@@ -55,7 +55,14 @@ fn show_while<T>(
 struct View {
     meter: Meter,
     /// `None` prints lines.
-    bar: Option<ProgressBar>,
+    bar: Option<Bar>,
+}
+
+/// A bar, and the line without one for phases whose end is not known.
+struct Bar {
+    shown: ProgressBar,
+    with_share: indicatif::ProgressStyle,
+    without: indicatif::ProgressStyle,
 }
 
 impl View {
@@ -63,26 +70,17 @@ impl View {
         let bar = match style {
             ProgressStyle::None => return None,
             ProgressStyle::Lines => None,
-            ProgressStyle::Bar => {
-                let target = ProgressDrawTarget::stderr();
-                Some(ProgressBar::with_draw_target(Some(1000), target).with_style(bar_style()?))
-            }
+            ProgressStyle::Bar => Bar::new(),
         };
         Some(Self { meter: Meter::default(), bar })
     }
 
     fn show(&mut self, now: Duration, progress: &Progress) {
         let sight = self.meter.look(now, progress.snapshot());
-        let Some(bar) = &self.bar else {
-            sight.ended.iter().chain(&sight.line).for_each(|line| print_line(line));
-            return;
-        };
-        if let Some(line) = sight.ended {
-            bar.println(line);
+        match &self.bar {
+            Some(bar) => bar.show(&self.meter, now, sight.ended.as_deref()),
+            None => sight.ended.iter().chain(&sight.line).for_each(|line| print_line(line)),
         }
-        bar.set_prefix(self.meter.phase());
-        bar.set_message(self.meter.standing(now));
-        bar.set_position(self.meter.permille().unwrap_or(0));
     }
 
     fn end(&mut self, now: Duration, progress: &Progress) {
@@ -91,18 +89,36 @@ impl View {
         let line = self.meter.end_of_phase(now);
         match &self.bar {
             Some(bar) => {
-                line.into_iter().for_each(|line| bar.println(line));
-                bar.finish_and_clear();
+                line.into_iter().for_each(|line| bar.shown.println(line));
+                bar.shown.finish_and_clear();
             }
             None => line.iter().for_each(|line| print_line(line)),
         }
     }
 }
 
-fn bar_style() -> Option<indicatif::ProgressStyle> {
-    indicatif::ProgressStyle::with_template("{prefix} [{bar:24}] {msg}")
-        .ok()
-        .map(|style| style.progress_chars("=> "))
+impl Bar {
+    fn new() -> Option<Self> {
+        let style = |template| indicatif::ProgressStyle::with_template(template).ok();
+        let target = ProgressDrawTarget::stderr();
+        Some(Self {
+            shown: ProgressBar::with_draw_target(Some(1000), target),
+            with_share: style("{prefix} [{bar:24}] {msg}")?.progress_chars("=> "),
+            without: style("{prefix} {msg}")?,
+        })
+    }
+
+    fn show(&self, meter: &Meter, now: Duration, ended: Option<&str>) {
+        if let Some(line) = ended {
+            self.shown.println(line);
+        }
+        let share = meter.permille();
+        let style = if share.is_some() { &self.with_share } else { &self.without };
+        self.shown.set_style(style.clone());
+        self.shown.set_prefix(meter.phase());
+        self.shown.set_message(meter.standing(now));
+        self.shown.set_position(share.unwrap_or(0));
+    }
 }
 
 fn print_line(line: &str) {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// Which Debian package a program comes from. `./test` installs them all.
-const PACKAGES: [(&str, &str); 16] = [
+const PACKAGES: [(&str, &str); 17] = [
     ("wimlib-imagex", "wimtools"),
     ("7z", "7zip"),
     ("7zz", "7zip"),
@@ -23,6 +23,7 @@ const PACKAGES: [(&str, &str); 16] = [
     ("getfacl", "acl"),
     ("setfacl", "acl"),
     ("python3", "python3"),
+    ("strace", "strace"),
 ];
 
 /// Returns the path of an installed program.

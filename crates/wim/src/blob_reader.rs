@@ -13,6 +13,10 @@ use crate::wim::{Limits, Wim, read_at, read_vec, sized_buffer};
 const PIECE: u64 = 256 << 10;
 
 /// Yields the bytes of a blob in order.
+///
+/// A blob in a solid resource costs the decompression of every chunk it touches, each time: who wants
+/// all blobs of such a resource decompresses its chunks once, with [`Wim::solid_chunk_map`] and a
+/// [`ResourceDecoder`], and cuts the blobs out.
 #[derive(Debug)]
 pub struct BlobReader<'a, R> {
     file: &'a R,
@@ -43,7 +47,7 @@ impl<'a, R: ReadAt> BlobReader<'a, R> {
                 let solid = wim.blobs().solid_resources().get(resource);
                 let solid = solid.ok_or(ReadError::MissingBlob { hash: blob.hash })?;
                 let source = Source::Chunks(solid.coding, wim.solid_chunk_map(resource)?);
-                check_chunk_size(solid.coding, solid.size, wim.limits(), solid.header.offset)?;
+                check_chunk_size(solid.coding, solid.size, wim.limits())?;
                 Ok(Self::start(wim.file(), source, offset, blob.size))
             }
         }
@@ -58,7 +62,7 @@ impl<'a, R: ReadAt> BlobReader<'a, R> {
     ) -> Result<Self, ReadError> {
         let source = match coding {
             Some(coding) if header.is_compressed() => {
-                check_chunk_size(coding, header.size, limits, header.offset)?;
+                check_chunk_size(coding, header.size, limits)?;
                 Source::Chunks(coding, read_chunk_map(file, header, coding)?)
             }
             _ if header.is_compressed() => {
@@ -139,16 +143,8 @@ pub(crate) fn read_chunk_map<R: ReadAt>(
     ChunkMap::parse(header, coding, &table)
 }
 
-fn check_chunk_size(
-    coding: Coding,
-    size: u64,
-    limits: Limits,
-    offset: u64,
-) -> Result<(), ReadError> {
-    let actual = u64::from(coding.chunk_size).min(size);
-    if actual <= u64::from(limits.chunk) {
-        return Ok(());
-    }
-    let _ = offset;
-    Err(ReadError::TooLarge { what: "chunk", size: actual, limit: limits.chunk.into() })
+fn check_chunk_size(coding: Coding, size: u64, limits: Limits) -> Result<(), ReadError> {
+    let size = u64::from(coding.chunk_size).min(size);
+    let limit = u64::from(limits.chunk);
+    if size <= limit { Ok(()) } else { Err(ReadError::TooLarge { what: "chunk", size, limit }) }
 }

@@ -208,6 +208,6 @@ mod tests {
             assert_eq!(decoder.decompressor(coding).unwrap().chunk_size(), chunk_size);
             assert!(decoder.decompressors.len() <= KEPT);
         }
-        assert!(decoder.decompressor(Coding { chunk_size: 5, ..CODING }).is_err());
+        decoder.decompressor(Coding { chunk_size: 5, ..CODING }).unwrap_err();
     }
 }

@@ -23,6 +23,7 @@ pub mod reparse;
 pub mod security;
 mod time;
 pub mod tree;
+mod upcase;
 
 pub use attributes::Attributes;
 pub use guid::{Guid, ParseGuidError};

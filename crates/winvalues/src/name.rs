@@ -129,21 +129,11 @@ fn take_surrogate(bytes: &[u8]) -> Option<(u16, &[u8])> {
     Some((0xd000 | u16::from(middle & 0x3f) << 6 | u16::from(last & 0x3f), rest))
 }
 
-/// Upper-cases one unit as NTFS's `$UpCase` does for nearly all of the basic plane: simple one-to-one
-/// mappings only. Letters outside ASCII never fold into ASCII.
+/// Upper-cases one unit as NTFS does with its `$UpCase` table. Letters outside ASCII never become
+/// ASCII.
 #[must_use]
 pub fn fold_case(unit: u16) -> u16 {
-    if let Ok(ascii) = u8::try_from(unit)
-        && ascii.is_ascii()
-    {
-        return u16::from(ascii.to_ascii_uppercase());
-    }
-    let Some(c) = char::from_u32(u32::from(unit)) else { return unit };
-    let mut upper = c.to_uppercase();
-    match (upper.next().map(|c| u16::try_from(u32::from(c))), upper.next()) {
-        (Some(Ok(folded)), None) if folded >= 0x80 => folded,
-        _ => unit,
-    }
+    crate::upcase::upper(unit)
 }
 
 /// Compares two names unit by unit after [`fold_case`].

@@ -92,8 +92,10 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Tidy => tidy::run(&workspace),
         Chore::Ci { steps } => ci::run(&workspace, &steps),
         Chore::Test { fuzz_seconds } => testing::run_all(&workspace, fuzz_seconds),
-        Chore::Interop => testing::run_matching(&workspace, "interop", testing::Length::Short),
-        Chore::Soak { name } => testing::run_matching(&workspace, &name, testing::Length::Long),
+        Chore::Interop => {
+            testing::run_matching(&workspace, &testing::JUDGED, testing::Length::Short)
+        }
+        Chore::Soak { name } => testing::run_matching(&workspace, &[&name], testing::Length::Long),
         Chore::Fuzz { command: FuzzChore::Smoke(smoke) } => fuzz::run(&workspace, &smoke),
         Chore::Testdata(suite) => testdata::run(&workspace, &suite),
         Chore::Bench { command: BenchChore::Wim(options) } => bench::wim(&workspace, &options),

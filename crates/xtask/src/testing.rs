@@ -45,19 +45,23 @@ pub(crate) fn run_all(workspace: &Workspace, fuzz_seconds: u32) -> anyhow::Resul
     run.close()
 }
 
-/// Runs the tests whose path contains `name`; there must be at least one.
+/// Parts of the paths of tests in which an independent program has a say: a test is named after what
+/// it shows, and that names its judge.
+pub(crate) const JUDGED: [&str; 4] = ["interop", "wimlib", "7zip", "ntfs"];
+
+/// Runs the tests whose path contains one of `names`; there must be at least one test.
 pub(crate) fn run_matching(
     workspace: &Workspace,
-    name: &str,
+    names: &[&str],
     length: Length,
 ) -> anyhow::Result<()> {
     let mut command = cargo_test(workspace);
     if length == Length::Long {
         command.arg("--release").env("IMPRINT_SOAK", "1");
     }
-    let run = count(command.args(["--all-targets", "--", name]))?;
+    let run = count(command.args(["--all-targets", "--quiet", "--"]).args(names))?;
     let Tally { passed, failed } = run.tally;
-    ensure!(passed + failed > 0, "no test has {name:?} in its path");
+    ensure!(passed + failed > 0, "no test has one of {names:?} in its path");
     run.close()
 }
 
@@ -126,10 +130,13 @@ impl Run {
     }
 }
 
-/// Reads `test one::two ... FAILED` and `FAIL [ 0.1s] ( 3/12) crate module::test`.
+/// Reads `test one::two ... FAILED`, in quiet runs `one::two --- FAILED`, and `FAIL [ 0.1s] ( 3/12) crate module::test`.
 fn failed_test(line: &str) -> Option<&str> {
     if let Some(test) = line.strip_prefix("test ") {
         return test.strip_suffix(" ... FAILED");
+    }
+    if let Some(test) = line.strip_suffix(" --- FAILED") {
+        return Some(test);
     }
     let (status, test) = line.trim_start().split_once(']')?;
     let failed = ["FAIL [", "TIMEOUT [", "SIGSEGV [", "SIGABRT ["];
@@ -185,6 +192,7 @@ mod tests {
     fn reads_the_names_of_failed_tests() {
         assert_eq!(failed_test("test a::b ... FAILED"), Some("a::b"));
         assert_eq!(failed_test("test a::b ... ok"), None);
+        assert_eq!(failed_test("a::b --- FAILED"), Some("a::b"));
         let line = "        FAIL [   0.007s] ( 6/12) imprint-wim::it header::magic";
         assert_eq!(failed_test(line), Some("imprint-wim::it header::magic"));
         let line = "        FAIL [   0.007s] imprint-wim header::magic";

@@ -170,9 +170,10 @@ impl XpressDecompressor {
                 break;
             }
             fast.consume(entry >> TOTAL_SHIFT);
+            out[at] = byte_of(entry);
             if offset >= length {
                 let from = at - offset;
-                out.copy_within(from..from + 16, at);
+                out.copy_within(from..from + 16, at + (entry >> 31) as usize);
                 if length > 16 {
                     out[at + 16] = out[from + 16];
                 }
@@ -180,8 +181,6 @@ impl XpressDecompressor {
                 copy_wide(out, at, offset, length);
             }
             at += length;
-            // Replaces a literal's byte, or writes a byte behind a match that does not matter.
-            out[at - usize::from(is_literal)] = byte_of(entry);
         }
         reader.end_fast(fast);
         at

@@ -91,6 +91,15 @@ mod tests {
         assert_eq!(parse(&[]).unwrap(), []);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(list in proptest::collection::vec(0..12_u8, 0..200)) {
+            if let Ok(attributes) = parse(&list) {
+                proptest::prop_assert!(attributes.len() <= list.len() / HEADER);
+            }
+        }
+    }
+
     #[test]
     fn broken_lists_are_refused() {
         let list = write(&[attribute(b"NAME", b"value")]).unwrap();

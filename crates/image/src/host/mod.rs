@@ -11,7 +11,7 @@
 //! put there in between, and paths may be longer than the system's limit for one call.
 //!
 //! **What Linux file systems keep** is decided once, when the source or target is opened: an ntfs-3g
-//! mount shows what NTFS keeps through `system.ntfs_*` extended attributes ([`ntfs`]); everything
+//! mount shows what NTFS keeps through `system.ntfs_*` extended attributes; everything
 //! else keeps data, times of access and change, links and, if asked, owner, mode and extended
 //! attributes.
 //!

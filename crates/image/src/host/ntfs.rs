@@ -15,7 +15,8 @@
 //! Source: ntfs-3g 2022.10.3, `xattrs.c` and `ntfs-3g.c`. A mount sets READONLY, HIDDEN, SYSTEM,
 //! ARCHIVE, TEMPORARY, OFFLINE and `NOT_CONTENT_INDEXED`, and COMPRESSED on directories; other
 //! attributes follow from the data. Changing any of these sets no time but that of change, except
-//! that an 8.3 name sets the directory's time of write.
+//! that an 8.3 name sets the directory's time of write. The 8.3 name of a file with several long names
+//! can be neither read nor set (`EMLINK`); it survives when the long names come after it.
 
 use imprint_winvalues::reparse::{BUFFER_HEADER, MAX_BUFFER};
 use imprint_winvalues::tree::{ExtendedAttribute, File, ReparseInfo, Times};

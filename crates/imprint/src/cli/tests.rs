@@ -159,6 +159,12 @@ fn what_is_not_supported_is_said_by_name() {
 }
 
 #[test]
+fn options_that_change_nothing_are_taken() {
+    assert_eq!(verb("optimize a.wim --not-pipable"), verb("optimize a.wim"));
+    assert_eq!(verb("capture s a.wim --verbose"), verb("capture s a.wim"));
+}
+
+#[test]
 fn what_is_wrong_is_said() {
     let check = |line: &str, said: &str| assert_eq!(refusal(line), said, "{line}");
     check("captur src a.wim", "error: unrecognized subcommand 'captur'");

@@ -69,8 +69,16 @@ const VERBS: &[(&str, &str)] = &[
     ("unmount", "there is nothing mounted"),
 ];
 
+/// Options that ask for what is done anyway, with the verbs that have them in wimlib-imagex.
+const NEEDLESS: &[(&str, &[&str])] = &[("not-pipable", WRITERS), ("verbose", CAPTURES)];
+
 /// Lets the parser meet the options, so that they are reported as what they are.
 pub(super) fn add_to(command: Command) -> Command {
+    let command = NEEDLESS.iter().fold(command, |command, (option, verbs)| {
+        verbs.iter().fold(command, |command, verb| {
+            command.mut_subcommand(*verb, |sub| sub.arg(flag(option, verbs, "").as_argument()))
+        })
+    });
     OPTIONS.iter().fold(command, |command, unsupported| {
         unsupported.verbs.iter().fold(command, |command, verb| {
             command.mut_subcommand(*verb, |sub| sub.arg(unsupported.as_argument()))

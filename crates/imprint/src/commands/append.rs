@@ -47,12 +47,18 @@ pub(super) fn run(job: Job, console: &mut Console) -> anyhow::Result<Status> {
     };
     let flag = wim.header().flags.contains(HeaderFlags::RP_FIX);
     let before = capture::Before::open(&job)?;
+    let config = capture::config(&job, console)?;
     drop(wim);
     let outcome = watch(console.progress(), |progress| {
         let mut writer = append_to(&job.wim)?;
         let fix_links = job.fix_links.unwrap_or(flag);
-        let request =
-            capture::Request { job: &job, name: &name, fix_links, before: before.as_ref() };
+        let request = capture::Request {
+            job: &job,
+            name: &name,
+            fix_links,
+            before: before.as_ref(),
+            config: &config,
+        };
         let outcome = request.capture(&source, &mut writer, progress)?;
         progress.begin("finishing", 0, 0);
         progress.check()?;

@@ -7,17 +7,17 @@ use anyhow::Context;
 use fs_err::File;
 use imprint_image::host::{HostTarget, TargetOptions};
 use imprint_image::{Applied, Outcome, Target, apply};
-use imprint_wim::{BlobSet, HeaderFlags, Wim};
+use imprint_wim::{HeaderFlags, Wim};
 use imprint_winvalues::tree::Tree;
 use serde::Serialize;
 
-use super::open;
+use super::open::{self, OpenSet};
 use crate::cli::hi::{self, Placement, Security};
 use crate::cli::low::ApplyArgs;
 use crate::console::Console;
 use crate::error::UsageError;
 use crate::exit::Status;
-use crate::meter::{Bytes, Count};
+use crate::meter::{Bytes, counted};
 use crate::report::lost::{self, LostFacts};
 use crate::report::skipped::{self, SkippedFacts};
 use crate::selector::Selector;
@@ -56,9 +56,9 @@ impl Job {
 
 /// Applies the images one after the other.
 pub(super) fn run(job: &Job, console: &mut Console) -> anyhow::Result<Status> {
-    let set = open::open_whole_set(&job.wim, &job.references)?;
-    let wim = open::primary(&set)?;
-    open::check_integrity(wim, &job.wim, job.check, console)?;
+    let set = OpenSet::open_whole(&job.wim, &job.references)?;
+    set.check_integrity(job.check, console)?;
+    let wim = set.primary()?;
     let images = job.image.resolve(&job.wim, &open::image_names(wim))?;
     let targets = targets(job, wim, &images);
     if targets.len() > 1 {
@@ -107,11 +107,11 @@ fn is_plain(name: &str) -> bool {
 
 fn apply_one(
     job: &Job,
-    set: &BlobSet<File>,
+    set: &OpenSet,
     (index, target): (u32, &Path),
     console: &mut Console,
 ) -> anyhow::Result<(ImageDocument, Status)> {
-    let wim = open::primary(set)?;
+    let wim = set.primary()?;
     let context = || format!("failed to read image {index} of {}", job.wim.display());
     let image = wim.read_tree(index).with_context(context)?;
     for warning in &image.warnings {
@@ -122,10 +122,10 @@ fn apply_one(
     let (outcome, lost) = place(set, &image.tree, (target, options), &job.placement, console)?;
     let Applied { names, streams, bytes } = outcome.done;
     console.summary(&format_args!(
-        "applied image {index} of {} to {}: {} names, {} of data",
+        "applied image {index} of {} to {}: {}, {} of data",
         job.wim.display(),
         target.display(),
-        Count(names),
+        counted(names, "name"),
         Bytes(bytes),
     ))?;
     let document = ImageDocument {
@@ -155,7 +155,7 @@ pub(super) const fn target_options(placement: &Placement, fix_links: bool) -> Ta
 
 /// Puts a tree into a directory and says what the directory cannot keep of it.
 pub(super) fn place(
-    set: &BlobSet<File>,
+    set: &OpenSet,
     tree: &Tree,
     (path, options): (&Path, TargetOptions),
     placement: &Placement,
@@ -165,7 +165,7 @@ pub(super) fn place(
     let lost = lost::lost(tree, &target.capabilities(), placement);
     let threads = open::threads(placement.threads);
     let outcome = watch(console.progress(), |progress| {
-        apply(set.wims(), tree, &mut target, threads, progress)
+        apply(set.blobs.wims(), tree, &mut target, threads, progress)
     })?;
     lost::note(console, &lost);
     Ok((outcome, lost))

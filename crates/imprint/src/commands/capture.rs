@@ -6,6 +6,7 @@ use anyhow::Context;
 use fs_err::File;
 use imprint_blockio::{Resize, WriteAt};
 use imprint_codec::Format;
+use imprint_image::config::CaptureConfig;
 use imprint_image::host::HostSource;
 use imprint_image::{
     CaptureRequest, Captured, Earlier, NewWim, Outcome, ScanOptions, StoreOptions, capture,
@@ -24,7 +25,7 @@ use crate::console::Console;
 use crate::environment;
 use crate::error::UsageError;
 use crate::exit::Status;
-use crate::meter::{Bytes, Count};
+use crate::meter::{Bytes, counted};
 use crate::report::skipped::{self, SkippedFacts};
 use crate::selector;
 use crate::watch::watch;
@@ -94,9 +95,11 @@ pub(super) fn run(job: &Job, console: &mut Console) -> anyhow::Result<Status> {
     let name = job.properties.name.clone();
     let name = name.unwrap_or_else(|| hi::default_image_name(&job.source));
     let before = Before::open(job)?;
+    let config = config(job, console)?;
     let mut new = NewWim::create(&job.wim, coding, rp_fix, environment::entropy()?)?;
     let outcome = watch(console.progress(), |progress| {
-        let request = Request { job, name: &name, fix_links: rp_fix, before: before.as_ref() };
+        let before = before.as_ref();
+        let request = Request { job, name: &name, fix_links: rp_fix, before, config: &config };
         let outcome = request.capture(&source, &mut new.writer, progress)?;
         progress.begin("finishing", 0, 0);
         progress.check()?;
@@ -104,6 +107,16 @@ pub(super) fn run(job: &Job, console: &mut Console) -> anyhow::Result<Status> {
         anyhow::Ok(outcome)
     })?;
     report(job, &name, &outcome, console)
+}
+
+/// Reads what is to be left out: the file the user names, or the list that applies without one.
+pub(super) fn config(job: &Job, console: &mut Console) -> anyhow::Result<CaptureConfig> {
+    let Some(path) = &job.config else { return Ok(CaptureConfig::default_list()) };
+    let (config, warnings) = CaptureConfig::parse(&fs_err::read(path)?);
+    for warning in warnings {
+        console.warn(&format_args!("warning: {}: {warning}\n", path.display()));
+    }
+    Ok(config)
 }
 
 /// The image that `--update-of` names.
@@ -130,6 +143,7 @@ pub(super) struct Request<'a> {
     pub(super) name: &'a str,
     pub(super) fix_links: bool,
     pub(super) before: Option<&'a Before>,
+    pub(super) config: &'a CaptureConfig,
 }
 
 impl Request<'_> {
@@ -144,7 +158,7 @@ impl Request<'_> {
         let now = environment::now();
         let request = CaptureRequest {
             scan: ScanOptions {
-                exclude: &|_, _| false,
+                exclude: &|path, is_directory| self.config.excludes(path, is_directory),
                 unix_data: job.metadata.unix_data,
                 dereference: job.dereference,
                 no_acls: job.metadata.security == Security::Ignore,
@@ -154,7 +168,7 @@ impl Request<'_> {
             store: StoreOptions {
                 level: job.storage.level.unwrap_or_default(),
                 threads: open::threads(job.storage.threads),
-                uncompressed: &|_| false,
+                uncompressed: &|path| self.config.compression_excluded(path),
             },
             unchanged_since: self
                 .before
@@ -204,9 +218,9 @@ pub(super) fn report(
         })?;
     }
     console.summary(&format_args!(
-        "captured image {image} ({name:?}) of {}: {} names, {} of data, {} of it new, stored in {}",
+        "captured image {image} ({name:?}) of {}: {}, {} of data, {} of it new, stored in {}",
         job.wim.display(),
-        Count(names),
+        counted(names, "name"),
         Bytes(stored.bytes),
         Bytes(stored.new_bytes),
         Bytes(stored.stored_bytes),

@@ -8,7 +8,7 @@ use imprint_wim::{BlobSet, ImageTree, Wim};
 use imprint_winvalues::tree::NameId;
 use serde::Serialize;
 
-use super::open;
+use super::open::{self, OpenSet};
 use crate::cli::hi;
 use crate::cli::low::DirArgs;
 use crate::console::Console;
@@ -51,8 +51,8 @@ struct Chosen {
 
 /// Lists the images.
 pub(super) fn run(job: &Job, console: &mut Console) -> anyhow::Result<Status> {
-    let set = open::open_set(&job.wim, &job.references)?;
-    let wim = open::primary(&set)?;
+    let set = OpenSet::open(&job.wim, &job.references)?;
+    let wim = set.primary()?;
     let mut chosen = Vec::new();
     for index in job.image.resolve(&job.wim, &open::image_names(wim))? {
         chosen.push(choose(job, wim, index)?);
@@ -62,7 +62,7 @@ pub(super) fn run(job: &Job, console: &mut Console) -> anyhow::Result<Status> {
             console.warn(&format_args!("warning: image {}: {warning}\n", item.index));
         }
     }
-    print(job, &set, &chosen, console)?;
+    print(job, &set.blobs, &chosen, console)?;
     Ok(Status::Done)
 }
 

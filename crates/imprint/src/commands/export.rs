@@ -8,17 +8,17 @@ use imprint_image::{
     ExportImage, ExportOptions, Exported, NewWim, StoreOptions, append_to, export, open_wim,
 };
 use imprint_progress::Progress;
-use imprint_wim::{BlobSet, Coding, FinishOptions, HeaderFlags, Wim, WimWriter};
+use imprint_wim::{Coding, FinishOptions, HeaderFlags, Wim, WimWriter};
 use serde::Serialize;
 
-use super::open;
+use super::open::{self, OpenSet};
 use crate::cli::hi::{self, Integrity, Storage};
 use crate::cli::low::ExportArgs;
 use crate::console::Console;
 use crate::environment;
 use crate::error::{CommandError, UsageError};
 use crate::exit::Status;
-use crate::meter::Count;
+use crate::meter::{Count, counted};
 use crate::selector::Selector;
 use crate::watch::watch;
 
@@ -61,12 +61,9 @@ impl Job {
 
 /// Exports the images into a new file, or into one that is there.
 pub(super) fn run(job: &Job, console: &mut Console) -> anyhow::Result<Status> {
-    let set = open::open_whole_set(&job.source, &job.references)?;
-    let wim = open::primary(&set)?;
-    let images = job.image.resolve(&job.source, &open::image_names(wim))?;
-    for (wim, path) in set.wims().iter().zip([&job.source]) {
-        open::check_integrity(wim, path, job.integrity.check_first, console)?;
-    }
+    let set = OpenSet::open_whole(&job.source, &job.references)?;
+    let images = job.image.resolve(&job.source, &open::image_names(set.primary()?))?;
+    set.check_integrity(job.integrity.check_first, console)?;
     let exported = match job.destination.try_exists()? {
         true => into_existing(job, &set, &images, console)?,
         false => into_new(job, &set, &images, console)?,
@@ -77,12 +74,12 @@ pub(super) fn run(job: &Job, console: &mut Console) -> anyhow::Result<Status> {
 
 fn into_new(
     job: &Job,
-    set: &BlobSet<File>,
+    set: &OpenSet,
     images: &[u32],
     console: &Console,
 ) -> anyhow::Result<Vec<Exported>> {
-    let wim = open::primary(set)?;
-    let coding = open::coding(&job.storage, Some(writable_coding(wim)).flatten())?;
+    let wim = set.primary()?;
+    let coding = open::coding(&job.storage, writable_coding(wim))?;
     let rp_fix = wim.header().flags.contains(HeaderFlags::RP_FIX);
     let mut new = NewWim::create(&job.destination, coding, rp_fix, environment::entropy()?)?;
     watch(console.progress(), |progress| {
@@ -102,7 +99,7 @@ fn writable_coding(wim: &Wim<File>) -> Option<Coding> {
 
 fn into_existing(
     job: &Job,
-    set: &BlobSet<File>,
+    set: &OpenSet,
     images: &[u32],
     console: &Console,
 ) -> anyhow::Result<Vec<Exported>> {
@@ -126,14 +123,14 @@ fn into_existing(
 
 fn export_all(
     job: &Job,
-    set: &BlobSet<File>,
+    set: &OpenSet,
     images: &[u32],
     writer: &mut WimWriter<File>,
     progress: &Progress,
 ) -> anyhow::Result<Vec<Exported>> {
-    let wim = open::primary(set)?;
+    let wim = set.primary()?;
     let same = |other: &Wim<File>| std::ptr::eq(other, wim);
-    let position = set.wims().iter().position(same).unwrap_or(0);
+    let position = set.blobs.wims().iter().position(same).unwrap_or(0);
     let options = options(&job.storage, job.recompress);
     let mut exported = Vec::new();
     for &image in images {
@@ -143,7 +140,7 @@ fn export_all(
             name: job.name.as_deref(),
             description: job.description.as_deref(),
         };
-        let done = export(set.wims(), &which, writer, &options, progress)?;
+        let done = export(set.blobs.wims(), &which, writer, &options, progress)?;
         if job.boot && (images.len() == 1 || image == wim.header().boot_index) {
             writer.set_boot_index(done.image)?;
         }
@@ -178,10 +175,10 @@ fn report(job: &Job, exported: &[Exported], console: &mut Console) -> anyhow::Re
     }
     for done in exported {
         console.summary(&format_args!(
-            "exported image {} of {}: {} blobs copied, {} compressed anew",
+            "exported image {} of {}: {} copied, {} compressed anew",
             done.image,
             job.destination.display(),
-            Count(done.copied),
+            counted(done.copied, "blob"),
             Count(done.recompressed),
         ))?;
     }

@@ -4,22 +4,22 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use fs_err::File;
 use imprint_image::Applied;
-use imprint_wim::{BlobSet, ImageTree};
+use imprint_wim::ImageTree;
 use imprint_winvalues::BlobHash;
 use imprint_winvalues::tree::{Content, NameId, Tree};
 use serde::Serialize;
 use sha1::{Digest, Sha1};
 
-use super::{apply, open};
+use super::apply;
+use super::open::{self, OpenSet};
 use crate::cli::hi::{self, Placement};
 use crate::cli::low::ExtractArgs;
 use crate::console::Console;
 use crate::environment;
 use crate::error::{CommandError, UsageError};
 use crate::exit::Status;
-use crate::meter::{Bytes, Count};
+use crate::meter::{Bytes, counted};
 use crate::report::lost::LostFacts;
 use crate::report::skipped::{self, SkippedFacts};
 use crate::selection::{self, Selection};
@@ -91,9 +91,9 @@ impl Job {
 
 /// Extracts the files.
 pub(super) fn run(job: &Job, console: &mut Console) -> anyhow::Result<Status> {
-    let set = open::open_whole_set(&job.wim, &job.references)?;
-    let wim = open::primary(&set)?;
-    open::check_integrity(wim, &job.wim, job.check, console)?;
+    let set = OpenSet::open_whole(&job.wim, &job.references)?;
+    set.check_integrity(job.check, console)?;
+    let wim = set.primary()?;
     let index = job.image.resolve_one(&job.wim, &open::image_names(wim), "extract")?;
     let context = || format!("failed to read image {index} of {}", job.wim.display());
     let image = wim.read_tree(index).with_context(context)?;
@@ -190,7 +190,7 @@ fn selected(tree: &Tree, chosen: &[Chosen], keep_structure: bool) -> anyhow::Res
 
 fn to_directory(
     job: &Job,
-    set: &BlobSet<File>,
+    set: &OpenSet,
     (index, tree): (u32, &Tree),
     path: &Path,
     console: &mut Console,
@@ -215,9 +215,9 @@ fn to_directory(
         })?;
     }
     console.summary(&format_args!(
-        "extracted to {}: {} names, {} of data",
+        "extracted to {}: {}, {} of data",
         path.display(),
-        Count(names),
+        counted(names, "name"),
         Bytes(bytes),
     ))?;
     Ok(skipped::finish(console, &outcome.skipped))
@@ -225,7 +225,7 @@ fn to_directory(
 
 /// Prints the main data of a file and checks it.
 fn print_data(
-    set: &BlobSet<File>,
+    set: &OpenSet,
     index: u32,
     image: &ImageTree,
     id: NameId,
@@ -238,7 +238,7 @@ fn print_data(
     };
     let Some(hash) = hash else { return Ok(()) };
     let (_, wim, blob) =
-        set.find(&hash).ok_or_else(|| CommandError::Missing { path: path(), hash })?;
+        set.blobs.find(&hash).ok_or_else(|| CommandError::Missing { path: path(), hash })?;
     let failed = || format!("failed to read {} of image {index}", path());
     let mut reader = wim.blob_reader(blob).with_context(failed)?;
     let mut hasher = Sha1::new();

@@ -19,27 +19,47 @@ pub(super) fn image_names(wim: &Wim<File>) -> Vec<String> {
     images.map(|index| wim.info().image(index).unwrap_or_default().name).collect()
 }
 
-/// Opens a file together with those that `patterns` name.
-pub(super) fn open_set(path: &Path, patterns: &[String]) -> anyhow::Result<BlobSet<File>> {
-    let mut set = BlobSet::new(open_wim(path)?);
-    for reference in expand(patterns)? {
-        if !is_same_file(&reference, path)? {
-            set.push(open_wim(&reference)?);
+/// A file and those it needs, open.
+pub(super) struct OpenSet {
+    pub(super) blobs: BlobSet<File>,
+    /// In the order of the files.
+    paths: Vec<PathBuf>,
+}
+
+impl OpenSet {
+    /// Opens a file together with those that `patterns` name.
+    pub(super) fn open(path: &Path, patterns: &[String]) -> anyhow::Result<Self> {
+        let mut set = Self { blobs: BlobSet::new(open_wim(path)?), paths: vec![path.to_owned()] };
+        for reference in expand(patterns)? {
+            if !is_same_file(&reference, path)? {
+                set.blobs.push(open_wim(&reference)?);
+                set.paths.push(reference);
+            }
         }
+        Ok(set)
     }
-    Ok(set)
-}
 
-/// Opens a file together with those that `patterns` name; no part of a split set may be missing.
-pub(super) fn open_whole_set(path: &Path, patterns: &[String]) -> anyhow::Result<BlobSet<File>> {
-    let set = open_set(path, patterns)?;
-    set.check_parts().with_context(|| format!("failed to use {}", path.display()))?;
-    Ok(set)
-}
+    /// Opens a file together with those that `patterns` name; no part of a split set may be missing.
+    pub(super) fn open_whole(path: &Path, patterns: &[String]) -> anyhow::Result<Self> {
+        let set = Self::open(path, patterns)?;
+        set.blobs.check_parts().with_context(|| format!("failed to use {}", path.display()))?;
+        Ok(set)
+    }
 
-/// The file of a set that holds the images.
-pub(super) fn primary(set: &BlobSet<File>) -> anyhow::Result<&Wim<File>> {
-    set.primary().ok_or_else(|| CommandError::NoFiles.into())
+    /// The file that holds the images.
+    pub(super) fn primary(&self) -> anyhow::Result<&Wim<File>> {
+        self.blobs.primary().ok_or_else(|| CommandError::NoFiles.into())
+    }
+
+    /// The files with their paths.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&Wim<File>, &Path)> {
+        self.blobs.wims().iter().zip(self.paths.iter().map(PathBuf::as_path))
+    }
+
+    /// Checks all files against their integrity tables, if `wanted` says so.
+    pub(super) fn check_integrity(&self, wanted: bool, console: &Console) -> anyhow::Result<()> {
+        self.files().try_for_each(|(wim, path)| check_integrity(wim, path, wanted, console))
+    }
 }
 
 /// Finds the files that patterns match, in the order of the patterns. As in wimlib a pattern that

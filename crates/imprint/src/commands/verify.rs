@@ -3,19 +3,17 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use fs_err::File;
 use imprint_image::{VerifyFault, VerifyReport, verify};
-use imprint_wim::BlobSet;
 use imprint_winvalues::BlobHash;
 use serde::Serialize;
 
-use super::open;
+use super::open::{self, OpenSet};
 use crate::cli::hi;
 use crate::cli::low::VerifyArgs;
 use crate::console::Console;
 use crate::error::UsageError;
 use crate::exit::Status;
-use crate::meter::{Bytes, Count};
+use crate::meter::{Bytes, counted};
 use crate::report::as_optional_text;
 use crate::watch::observe;
 
@@ -41,11 +39,14 @@ impl Job {
 
 /// Checks the file.
 pub(super) fn run(job: &Job, console: &mut Console) -> anyhow::Result<Status> {
-    let set = open::open_whole_set(&job.wim, &job.references)?;
+    let set = OpenSet::open_whole(&job.wim, &job.references)?;
     let mut faults = Vec::new();
-    let integrity = check_table(job, &set, &mut faults, console)?;
+    let integrity = match job.integrity_table {
+        true => check_tables(&set, &mut faults, console)?,
+        false => TableState::NotChecked,
+    };
     let report = observe(console.progress(), |progress| {
-        verify(set.wims(), open::threads(job.threads), progress)
+        verify(set.blobs.wims(), open::threads(job.threads), progress)
     })?;
     let VerifyReport { images, blobs, bytes, faults: found, warnings } = report;
     faults.extend(found.iter().map(FaultFacts::from));
@@ -69,32 +70,33 @@ pub(super) fn run(job: &Job, console: &mut Console) -> anyhow::Result<Status> {
     Ok(if sound { Status::Done } else { Status::Failed })
 }
 
-/// Compares the first file with its integrity table.
-fn check_table(
-    job: &Job,
-    set: &BlobSet<File>,
+/// Compares all files with their integrity tables.
+fn check_tables(
+    set: &OpenSet,
     faults: &mut Vec<FaultFacts>,
     console: &Console,
 ) -> anyhow::Result<TableState> {
-    let Some(wim) = set.wims().first().filter(|_| job.integrity_table) else {
-        return Ok(TableState::NotChecked);
-    };
-    let context = || format!("failed to check {}", job.wim.display());
-    Ok(match open::integrity(wim, console).with_context(context)? {
-        None => TableState::None,
-        Some(Ok(())) => TableState::Good,
-        Some(Err(bad)) => {
-            let message = format!(
-                "bytes {:#x} to {:#x} of the file are not as the integrity table says",
-                bad.start, bad.end
-            );
-            faults.push(FaultFacts { kind: "integrity", message, ..FaultFacts::default() });
-            TableState::Bad
+    let mut state = TableState::None;
+    for (wim, path) in set.files() {
+        let context = || format!("failed to check {}", path.display());
+        match open::integrity(wim, console).with_context(context)? {
+            None => {}
+            Some(Ok(())) => state = state.max(TableState::Good),
+            Some(Err(bad)) => {
+                state = TableState::Bad;
+                let (path, start, end) = (path.display(), bad.start, bad.end);
+                let message = format!(
+                    "bytes {start:#x} to {end:#x} of {path} are not as its integrity table says"
+                );
+                faults.push(FaultFacts { kind: "integrity", message, ..FaultFacts::default() });
+            }
         }
-    })
+    }
+    Ok(state)
 }
 
-#[derive(Clone, Copy, Debug, Serialize)]
+/// What integrity tables say; of several files the gravest counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum TableState {
     None,
@@ -167,11 +169,9 @@ impl Document {
             (false, 1) => "damaged in one place".to_owned(),
             (false, count) => format!("damaged in {count} places"),
         };
-        let (blobs, bytes) = (Count(self.blobs), Bytes(self.bytes));
-        let images =
-            if self.images == 1 { "1 image".to_owned() } else { format!("{} images", self.images) };
-        console
-            .summary(&format_args!("{} is {found}: {images}, {blobs} blobs, {bytes}", self.path))?;
+        let (images, blobs) = (counted(self.images.into(), "image"), counted(self.blobs, "blob"));
+        let bytes = Bytes(self.bytes);
+        console.summary(&format_args!("{} is {found}: {images}, {blobs}, {bytes}", self.path))?;
         Ok(())
     }
 }

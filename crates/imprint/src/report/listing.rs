@@ -3,9 +3,9 @@
 use imprint_blockio::ReadAt;
 use imprint_wim::{BlobSet, TreeDetails};
 use imprint_winvalues::tree::{
-    Content, ExtendedAttribute, File, FileId, NameId, Stream, StreamKind, Tree, UnixData,
+    Content, ExtendedAttribute, File, FileId, Name, NameId, Stream, StreamKind, Tree, UnixData,
 };
-use imprint_winvalues::{Attributes, BlobHash, FileTime};
+use imprint_winvalues::{Attributes, BlobHash, FileTime, WinName, compare_ignoring_case};
 use serde::{Serialize, Serializer};
 
 use super::blob::BlobFacts;
@@ -187,10 +187,51 @@ pub(super) fn attribute_names(attributes: Attributes) -> impl Iterator<Item = &'
     attributes.iter_names().map(|(name, _)| name)
 }
 
-/// Looks for names that make a listing: all under `start`, or only `start`.
+/// The names that make a listing: `start` and all under it, or only `start`. Names of a directory come
+/// in alphabetical order, any case, whatever order they are stored in.
 pub(crate) fn select(tree: &Tree, start: NameId, only_start: bool) -> Vec<NameId> {
     if only_start {
         return vec![start];
     }
-    tree.walk(start).map(|(id, _): (NameId, _)| id).collect()
+    let mut found = Vec::new();
+    let mut next = vec![start];
+    while let Some(id) = next.pop() {
+        found.push(id);
+        let mut children: Vec<(&WinName, NameId)> = tree
+            .name(id)
+            .map_or(&[][..], Name::children)
+            .iter()
+            .filter_map(|&child| Some((&tree.name(child)?.name, child)))
+            .collect();
+        children.sort_by(|(a, _), (b, _)| {
+            compare_ignoring_case(a.units(), b.units()).then_with(|| a.cmp(b))
+        });
+        next.extend(children.iter().rev().map(|(_, child)| child));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_listed_in_alphabetical_order_below_their_directory() {
+        let mut tree = Tree::new(File::new(Attributes::DIRECTORY));
+        let add = |tree: &mut Tree, parent, name: &str, attributes| {
+            tree.add(parent, name.into(), File::new(attributes)).unwrap()
+        };
+        let last = add(&mut tree, NameId::ROOT, "z", Attributes::DIRECTORY);
+        add(&mut tree, last, "y", Attributes::NORMAL);
+        add(&mut tree, last, "X", Attributes::NORMAL);
+        add(&mut tree, NameId::ROOT, "b", Attributes::NORMAL);
+        add(&mut tree, NameId::ROOT, "B", Attributes::NORMAL);
+        add(&mut tree, NameId::ROOT, "a", Attributes::NORMAL);
+        let paths = |ids: Vec<NameId>| {
+            ids.into_iter().map(|id| tree.path_of(id).to_string()).collect::<Vec<_>>()
+        };
+        let all = paths(select(&tree, NameId::ROOT, false));
+        assert_eq!(all, ["\\", "\\a", "\\B", "\\b", "\\z", "\\z\\X", "\\z\\y"]);
+        assert_eq!(paths(select(&tree, last, true)), ["\\z"]);
+    }
 }

@@ -93,6 +93,28 @@ fn parts_of_a_split_set_are_put_together() {
 }
 
 #[test]
+fn every_part_is_checked() {
+    let world = World::with_tree();
+    world.wimlib(&["capture", "src", "a.wim", "--compress=none"]);
+    world.wimlib(&["split", "a.wim", "p.swm", "0.1", "--check"]);
+    let mut bytes = world.read("p2.swm");
+    bytes[300] ^= 1;
+    world.write("p2.swm", bytes);
+    for words in [
+        &["apply", "p.swm", "1", "out", "--ref=p*.swm", "--check"][..],
+        &["export", "p.swm", "1", "out", "--ref=p*.swm", "--check"],
+        &["extract", "p.swm", "1", "/hello.txt", "--dest-dir=out", "--ref=p*.swm", "--check"],
+    ] {
+        let ran = world.imprint(words);
+        assert_eq!(ran.status, Some(1), "{ran:?}");
+        assert!(ran.err.contains("error: p2.swm is damaged between bytes"), "{ran:?}");
+        assert!(!world.has("out"));
+    }
+    let ran = world.imprint(&["verify", "p.swm", "--ref=p*.swm", "--json"]);
+    assert_eq!(ran.json()["integrity_table"], "bad", "{ran:?}");
+}
+
+#[test]
 fn a_delta_needs_its_base() {
     let world = World::with_tree();
     world.wimlib(&["capture", "src", "base.wim", "--compress=none"]);

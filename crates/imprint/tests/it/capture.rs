@@ -152,3 +152,62 @@ fn unchanged_data_is_copied_from_another_file() {
     world.wimlib(&["apply", "lzx.wim", "1", "lzx"]);
     assert_eq!(world.snapshot("lzx", Modes::Ignore), world.snapshot("src", Modes::Ignore));
 }
+
+#[test]
+fn what_windows_makes_anew_is_left_out() {
+    let world = World::with_tree();
+    world.write("src/pagefile.sys", b"swapped out");
+    world.write("src/System Volume Information/x", b"x");
+    world.write("src/$Recycle.Bin/x", b"x");
+    world.write("src/docs/pagefile.sys", b"kept: not in the root");
+    let json = world.done(&["capture", "src", "a.wim", "--compress=none", "--json"]).json();
+    assert_eq!(json["excluded"], 3, "{json}");
+    let list = world.wimlib(&["dir", "a.wim"]);
+    assert!(list.contains("/docs/pagefile.sys\n") && !list.contains("\n/pagefile.sys"), "{list}");
+    assert!(!list.contains("Recycle") && !list.contains("System Volume"), "{list}");
+}
+
+#[test]
+fn a_configuration_of_ones_own_replaces_the_list() {
+    let world = World::with_tree();
+    world.write("src/pagefile.sys", b"kept");
+    world.write(
+        "my.ini",
+        "[ExclusionList]\r\n*.txt\r\n\\LOG\r\n[ExclusionException]\r\n\\docs\\hello*.txt\r\n[New]\r\nx\r\n",
+    );
+    for verb in ["capture", "append"] {
+        let compress = ["--compress=none"];
+        let ran = world.done(&[&[verb, "src", "a.wim", "--config=my.ini"][..], &compress].concat());
+        assert!(
+            ran.err.contains("warning: my.ini: line 6: section [New] is not known\n"),
+            "{ran:?}"
+        );
+    }
+    for image in ["1", "2"] {
+        let list = world.wimlib(&["dir", "a.wim", image]);
+        assert!(
+            list.contains("/pagefile.sys\n") && list.contains("/docs/hello again.txt\n"),
+            "{list}"
+        );
+        assert!(!list.contains("/hello.txt") && !list.contains("/log"), "{list}");
+    }
+    let ran = world.imprint(&["capture", "src", "b.wim", "--config=missing.ini"]);
+    assert_eq!(ran.status, Some(1), "{ran:?}");
+    assert!(!world.has("b.wim"));
+}
+
+#[test]
+fn data_that_is_not_worth_it_is_not_compressed() {
+    let world = World::new();
+    world.write("src/a.zip", vec![7; 100_000]);
+    world.write("src/b.txt", vec![8; 100_000]);
+    world.done(&["capture", "src", "a.wim", "--compress=xpress"]);
+    let json = world.done(&["dir", "a.wim", "--detailed", "--json"]).json();
+    let stored = |index: usize| {
+        let entry = &json["images"][0]["entries"][index];
+        (entry["path"].clone(), entry["streams"][0]["blob"]["resource"]["stored_size"].clone())
+    };
+    assert_eq!(stored(1), ("/a.zip".into(), 100_000.into()));
+    let (path, size) = stored(2);
+    assert!(path == "/b.txt" && size.as_u64().unwrap() < 10_000, "{json}");
+}

@@ -40,7 +40,7 @@ fn seconds(text: &str) -> i64 {
     let (year, month, day, clock) = if text.ends_with('Z') {
         let (date, clock) = text.split_once('T').unwrap();
         let parts: Vec<_> = date.split('-').map(number).collect();
-        (parts[0], parts[1], parts[2], &clock[..8])
+        (parts[0], parts[1], parts[2], clock.get(..8).unwrap())
     } else {
         let parts: Vec<_> = text.split_whitespace().collect();
         let month = i64::try_from(MONTHS.find(parts[1]).unwrap() / 3 + 1).unwrap();
@@ -169,14 +169,14 @@ fn details(text: &str) -> BTreeMap<String, BTreeSet<(String, String)>> {
                 "Link Group ID" => {}
                 "Hash" => {
                     stream.clone_from(&value);
-                    if value.trim_matches(['0', 'x']) != "" {
+                    if !is_zero(&value) {
                         facts.insert((label, value));
                     }
                 }
                 _ if stream.is_empty() => {
                     facts.insert((label, value));
                 }
-                _ if stream.trim_matches(['0', 'x']) != "" => {
+                _ if !is_zero(&stream) => {
                     let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
                     facts.insert((format!("{stream} {label}"), value));
                 }
@@ -188,6 +188,11 @@ fn details(text: &str) -> BTreeMap<String, BTreeSet<(String, String)>> {
         files.insert(path, facts);
     }
     files
+}
+
+/// Whether this is the hash of a stream without data.
+fn is_zero(hash: &str) -> bool {
+    hash.trim_matches(['0', 'x']).is_empty()
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn scrub_line(line: &str) -> String {
     }
     let keep = if is_json { line.find(": ").unwrap() + 2 } else { label.len() + 1 };
     let comma = if line.ends_with(',') { "," } else { "" };
-    format!("{}<{name}>{comma}", &line[..keep])
+    format!("{}<{name}>{comma}", line.get(..keep).unwrap())
 }
 
 /// SHA-1 of the two blobs of [`small`].

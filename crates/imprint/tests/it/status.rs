@@ -45,6 +45,18 @@ fn one_when_it_failed() {
 }
 
 #[test]
+fn a_volume_that_is_not_mounted_is_explained() {
+    let world = World::with_tree();
+    world.write("disk.img", [0; 4096]);
+    world.done(&["capture", "src", "a.wim", "--compress=none"]);
+    for words in [&["capture", "disk.img", "b.wim"], &["apply", "a.wim", "disk.img"]] {
+        let ran = world.imprint(words);
+        assert_eq!(ran.status, Some(1), "{words:?} {ran:?}");
+        assert!(ran.err.contains("mount an NTFS volume with ntfs-3g first"), "{ran:?}");
+    }
+}
+
+#[test]
 fn two_when_the_words_are_wrong() {
     let world = World::with_tree();
     for words in [
@@ -93,8 +105,9 @@ fn quiet_leaves_warnings_and_errors() {
 #[test]
 fn a_closed_pipe_ends_quietly() {
     let world = World::new();
-    for number in 0..5_000 {
-        world.write(&format!("src/a rather long name so that the pipe fills up {number}"), b"");
+    // More than a pipe holds, so that the program is still printing when the reader goes away.
+    for number in 0..600 {
+        world.write(&format!("src/{}{number}", "a rather long name ".repeat(10)), b"");
     }
     world.done(&["capture", "src", "a.wim", "--compress=none"]);
     let mut child = world

@@ -57,7 +57,8 @@ impl WimInfo {
         let mark = usize::from(units.first() == Some(&[0xff, 0xfe]));
         let units = units.get(mark..).unwrap_or_default();
         let decoded = char::decode_utf16(units.iter().map(|unit| u16::from_le_bytes(*unit)));
-        let text: String = decoded.map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+        let mut text = String::with_capacity(units.len());
+        text.extend(decoded.map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)));
         // Some writers count a NUL at the end.
         let text = text.trim_end_matches('\0');
         let root = Element::parse(text).map_err(|(at, fault)| {

@@ -171,7 +171,7 @@ fn a_full_or_broken_disk_is_reported_and_the_old_file_stays() {
             };
             let file = wim.into_file();
             let result = (|| {
-                let wim = Wim::open(&file).map_err(|_| None)?;
+                let wim = Wim::open(&file).map_err(|_unreadable| None)?;
                 let mut writer = WimWriter::append(wim).map_err(Some)?;
                 add_image(&mut writer).map_err(Some)?;
                 writer.finish(FinishOptions::default()).map_err(Some)?;

@@ -6,7 +6,7 @@ use imprint_winvalues::BlobHash;
 use imprint_winvalues::tree::{Content, NameId, Tree};
 
 /// Files that hold one complete set, with the lists of their images' regular files.
-pub(crate) const WHOLE: [(&str, &[&str]); 18] = [
+pub(crate) const WHOLE: [(&str, &[&str]); 21] = [
     ("7zip.wim", &[]),
     ("delta.wim", &["tree2.list"]),
     ("empty.wim", &[]),
@@ -22,6 +22,9 @@ pub(crate) const WHOLE: [(&str, &[&str]); 18] = [
     ("solid-xpress.wim", &["tree.list"]),
     ("split.swm", &["tree.list", "tree2.list"]),
     ("split2.swm", &[]),
+    ("tiny-solid.wim", &[]),
+    ("tiny-xpress.wim", &[]),
+    ("tiny.wim", &[]),
     ("unix.wim", &["unix.list"]),
     ("xpress-4k.wim", &["tree.list"]),
     ("xpress.wim", &["tree.list", "tree2.list"]),

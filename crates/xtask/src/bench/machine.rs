@@ -8,7 +8,7 @@ use super::corpus::Size;
 use crate::process;
 use crate::workspace::Workspace;
 
-/// One line: processor, kernel, commit, peer, corpus. Figures without it cannot be compared.
+/// One line: processor, how busy it was (1 to 2 is what the benchmark itself makes), kernel, commit, peer, corpus. Figures without it cannot be compared.
 pub(super) fn describe(workspace: &Workspace, peer: &Path, size: Size) -> anyhow::Result<String> {
     let cpus = fs_err::read_to_string("/proc/cpuinfo")?;
     let model = cpus.lines().find_map(|line| line.strip_prefix("model name"));
@@ -19,7 +19,12 @@ pub(super) fn describe(workspace: &Workspace, peer: &Path, size: Size) -> anyhow
     let git = git.current_dir(&workspace.root);
     let commit = first_line(git.args(["describe", "--always", "--dirty", "--abbrev=12"]))?;
     let peer = first_line(Command::new(peer).arg("--version"))?;
-    Ok(format!("{size} corpus; {cores} cores of {model}; {kernel}; imprint {commit}; {peer}"))
+    let load = fs_err::read_to_string("/proc/loadavg")?;
+    let load = load.split(' ').next().unwrap_or_default();
+    Ok(format!(
+        "{size} corpus; {cores} cores of {model}, load {load} at the end; {kernel}; imprint {commit}; \
+         {peer}"
+    ))
 }
 
 fn first_line(command: &mut Command) -> anyhow::Result<String> {

@@ -22,7 +22,8 @@ pub(super) struct Variant {
     pub(super) arguments: &'static [&'static str],
     /// Our time divided by the peer's may be this at most.
     pub(super) time: f64,
-    /// Our size divided by the peer's may be this at most, where a size comes out.
+    /// Our size divided by the peer's may be this at most, where a size comes out: what is quick
+    /// because it compresses less is not quicker.
     pub(super) size: Option<f64>,
 }
 
@@ -69,7 +70,7 @@ pub(super) const ALL: [Work; 10] = [
             name: "capture none",
             arguments: capture!("none"),
             time: 0.80,
-            size: None,
+            size: Some(1.01),
         }],
     },
     Work {
@@ -81,7 +82,7 @@ pub(super) const ALL: [Work; 10] = [
             name: "capture XPRESS",
             arguments: capture!("XPRESS"),
             time: 0.80,
-            size: None,
+            size: Some(1.01),
         }],
     },
     Work {
@@ -130,7 +131,7 @@ pub(super) const ALL: [Work; 10] = [
             name: "append the second version, LZX",
             arguments: &["append", "SECOND", "OUT", "second", "--threads=2"],
             time: 0.70,
-            size: None,
+            size: Some(1.01),
         }],
     },
 ];

@@ -1,7 +1,7 @@
 //! Turning what the system says of an entry into a file of the tree.
 
 use imprint_winvalues::reparse::{LinkError, TAG_DEDUPLICATION, TAG_OVERLAY};
-use imprint_winvalues::tree::{Content, File, Name, NameId, ReparseInfo, Stream, StreamKind};
+use imprint_winvalues::tree::{Content, File, NameId, ReparseInfo, Stream, StreamKind};
 use imprint_winvalues::{Attributes, WinName};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType};
@@ -28,7 +28,7 @@ impl Scan<'_> {
         let Some(file) = file else {
             return Err(self.source.root_error("read metadata of", Errno::IO));
         };
-        let root_id = self.tree.name(NameId::ROOT).map(Name::file);
+        let root_id = self.tree.name(NameId::ROOT).map(imprint_winvalues::tree::Name::file);
         if let Some(slot) = root_id.and_then(|id| self.tree.file_mut(id)) {
             *slot = file;
         }
@@ -257,7 +257,8 @@ impl Scan<'_> {
         }
     }
 
-    /// Adds the 8.3 name of a name, on NTFS.
+    /// Adds the 8.3 name of a name, on NTFS. The driver does not tell that of a file with several long
+    /// names, only that there is one.
     pub(super) fn add_short_name(
         &mut self,
         directory: &Directory,
@@ -272,26 +273,12 @@ impl Scan<'_> {
         let short_name = ntfs::short_name(self.node(&path), &mut self.scratch);
         match short_name {
             Ok(Some(short_name)) => {
-                let taken = self.has_short_name_here(directory.id, id);
-                if let Some(entry) = self.tree.name_mut(id).filter(|_| !taken) {
+                if let Some(entry) = self.tree.name_mut(id) {
                     entry.short_name = short_name;
                 }
             }
             Ok(None) => {}
             Err(error) => self.unreadable("read short name", error),
         }
-    }
-    /// Whether the file of `id` has an 8.3 name in this directory already: the driver gives the same
-    /// answer for all of a file's names in one directory, but it belongs to one of them.
-    fn has_short_name_here(&self, directory: NameId, id: NameId) -> bool {
-        let Some(file) = self.tree.name(id).map(Name::file) else { return false };
-        if self.tree.file(file).is_none_or(|file| file.links() < 2) {
-            return false;
-        }
-        let siblings = self.tree.name(directory).map(Name::children).unwrap_or_default();
-        siblings
-            .iter()
-            .filter_map(|&sibling| self.tree.name(sibling))
-            .any(|sibling| sibling.file() == file && !sibling.short_name.is_empty())
     }
 }

@@ -1,5 +1,7 @@
 //! Files whose data is in hand.
 
+use std::sync::Arc;
+
 use imprint_winvalues::Attributes;
 use imprint_winvalues::reparse::MAX_BUFFER;
 use imprint_winvalues::tree::{File, FileId, NameId, Stream, StreamKind, Tree};
@@ -7,7 +9,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{HostTarget, metadata, sparse};
+use super::{HostTarget, Waiting, metadata, sparse};
 use crate::host::xattr::Node;
 use crate::host::{ntfs, sys};
 use crate::{BlobUse, Capability, TargetError};
@@ -89,18 +91,34 @@ impl HostTarget {
         found
     }
 
-    /// Writes data to one stream.
-    pub(super) fn put_one(
+    /// Writes data to all streams that refer to it.
+    pub(super) fn put_all(
+        &self,
+        tree: &Tree,
+        uses: &[BlobUse],
+        data: &[u8],
+    ) -> Result<(), TargetError> {
+        let mut shared = None;
+        uses.iter().try_for_each(|used| self.put_one(tree, used, data, &mut shared))?;
+        if shared.is_some() && self.ntfs.is_none() {
+            self.make_links_early(tree)?;
+        }
+        Ok(())
+    }
+
+    /// Writes data to one stream. `shared` holds the data for streams that keep it in memory.
+    fn put_one(
         &self,
         tree: &Tree,
         used: &BlobUse,
         data: &[u8],
+        shared: &mut Option<Arc<[u8]>>,
     ) -> Result<(), TargetError> {
         let Some((name, file, stream)) = self.resolve(tree, used) else { return Ok(()) };
         match self.destination(tree, name, file, stream) {
             None => Ok(()),
             Some(Destination::Main) => self.make_file(tree, name, used.file, file, data),
-            Some(Destination::Reparse) => self.keep_reparse(tree, name, used.file, data),
+            Some(Destination::Reparse) => self.keep_reparse(tree, name, used.file, data, shared),
             Some(Destination::StreamAttribute | Destination::StreamFile) => {
                 self.put_stream(tree, name, stream, data)
             }
@@ -205,12 +223,18 @@ impl HostTarget {
         name: NameId,
         id: FileId,
         data: &[u8],
+        shared: &mut Option<Arc<[u8]>>,
     ) -> Result<(), TargetError> {
         if data.len() > MAX_BUFFER {
             return self.settle(tree, name, "set reparse data", Errno::TOOBIG);
         }
-        let mut waiting = self.reparse.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        waiting.insert(id, data.into());
+        let mut waiting = self.waiting();
+        if self.ntfs.is_some() && waiting.bytes() + data.len() > Waiting::MOST {
+            drop(waiting);
+            return self.settle(tree, name, "keep reparse data", Errno::NOBUFS);
+        }
+        let new = shared.is_none();
+        waiting.add(id, name, shared.get_or_insert_with(|| data.into()), new);
         Ok(())
     }
 
@@ -226,7 +250,8 @@ impl HostTarget {
         let stream_name = stream.name.to_wtf8();
         let written = self.directories.parent(tree, name).and_then(|parent| {
             if self.ntfs == Some(ntfs::Streams::Files) {
-                let opened = open_stream(parent.as_fd(), &host_name, &stream_name)?;
+                let file_name = ntfs::stream_file(&host_name, &stream_name);
+                let opened = open_stream(parent.as_fd(), &file_name)?;
                 sys::write_all(&opened, data, 0)?;
                 return sys::close(opened);
             }
@@ -237,16 +262,13 @@ impl HostTarget {
     }
 }
 
-/// Opens a named stream as a file, which makes it.
-pub(super) fn open_stream(
-    parent: BorrowedFd<'_>,
-    name: &[u8],
-    stream: &[u8],
-) -> Result<OwnedFd, Errno> {
-    if stream.contains(&b'/') {
+/// Opens a named stream by the name of its file, which makes it.
+pub(super) fn open_stream(parent: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd, Errno> {
+    // A separator would lead to another directory.
+    if name.contains(&b'/') {
         return Err(Errno::INVAL);
     }
-    let flags =
-        OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::openat(parent, ntfs::stream_file(name, stream), flags, FILE_MODE)
+    let access = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;
+    let flags = access | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(parent, name, flags, FILE_MODE)
 }

@@ -1,11 +1,10 @@
 //! After all data: links, and what must come last.
 
-use std::collections::HashMap;
-use std::sync::PoisonError;
+use std::sync::{MutexGuard, PoisonError};
 
 use imprint_progress::Progress;
 use imprint_winvalues::reparse::Link;
-use imprint_winvalues::tree::{Content, File, FileId, NameId, Tree};
+use imprint_winvalues::tree::{Content, File, NameId, Tree};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, OFlags};
 use rustix::io::Errno;
@@ -13,6 +12,7 @@ use rustix::io::Errno;
 use super::HostTarget;
 use super::file::{create, reopen};
 use super::large::copy_data;
+use super::waiting::{Links, Waiting};
 use crate::host::ntfs::{self, Wanted};
 use crate::host::xattr::Node;
 use crate::host::{link, sys};
@@ -24,8 +24,7 @@ impl HostTarget {
             self.remove_incomplete(tree)?;
         }
         self.make_hard_links(tree, progress)?;
-        let reparse =
-            std::mem::take(&mut *self.reparse.lock().unwrap_or_else(PoisonError::into_inner));
+        let reparse = self.waiting().take();
         if self.ntfs.is_some() {
             self.complete_on_ntfs(tree, progress, &reparse)?;
         } else {
@@ -116,21 +115,47 @@ impl HostTarget {
         sys::close(copy)
     }
 
+    pub(super) fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes the symbolic links that wait if they are too many to keep. Files are never written
+    /// through links, so nothing but caution makes these wait.
+    pub(super) fn make_links_early(&self, tree: &Tree) -> Result<(), TargetError> {
+        let mut waiting = self.waiting();
+        if waiting.bytes() <= Waiting::MANY {
+            return Ok(());
+        }
+        let links = waiting.take();
+        drop(waiting);
+        self.make_symbolic_links(tree, &Progress::new(), &links)
+    }
+
     fn make_symbolic_links(
         &self,
         tree: &Tree,
         progress: &Progress,
-        links: &HashMap<FileId, Box<[u8]>>,
+        links: &Links,
     ) -> Result<(), TargetError> {
-        if links.is_empty() {
-            return Ok(());
-        }
-        // A link of Linux has one name: each name of the image gets its own.
-        for (id, name) in tree.names() {
-            let found = links.get(&name.file()).filter(|_| self.is_usable(id));
-            let Some((data, file)) = found.zip(tree.file(name.file())) else { continue };
+        let mut several_names = false;
+        for (&id, (name, data)) in links {
+            let Some(file) = tree.file(id) else { continue };
             progress.check()?;
-            self.make_symbolic_link(tree, id, file, data)?;
+            if file.links() > 1 {
+                several_names = true;
+            } else {
+                self.make_symbolic_link(tree, *name, file, data)?;
+            }
+        }
+        if several_names {
+            // A link of Linux has one name: each name of the image gets its own.
+            for (id, name) in tree.names() {
+                let found = links.get(&name.file()).filter(|_| self.is_usable(id));
+                let Some(((_, data), file)) = found.zip(tree.file(name.file())) else { continue };
+                if file.links() > 1 {
+                    self.make_symbolic_link(tree, id, file, data)?;
+                }
+            }
         }
         Ok(())
     }
@@ -204,21 +229,21 @@ impl HostTarget {
         &self,
         tree: &Tree,
         progress: &Progress,
-        reparse: &HashMap<FileId, Box<[u8]>>,
+        reparse: &Links,
     ) -> Result<(), TargetError> {
         for (id, name) in tree.names() {
             let file = tree.file(name.file()).filter(|file| !file.is_directory());
             let Some(file) = file else { continue };
             if self.name_of(tree, name.file(), id) == Some(id) && self.is_made(name.file()) {
                 progress.check()?;
-                let data = reparse.get(&name.file()).map(|data| &**data);
+                let data = reparse.get(&name.file()).map(|(_, data)| &**data);
                 self.complete_one_on_ntfs(tree, id, file, data)?;
             }
         }
         for (id, file) in self.directories_backwards(tree) {
             progress.check()?;
             let data = tree.name(id).and_then(|name| reparse.get(&name.file()));
-            self.complete_one_on_ntfs(tree, id, file, data.map(|data| &**data))?;
+            self.complete_one_on_ntfs(tree, id, file, data.map(|(_, data)| &**data))?;
         }
         Ok(())
     }
@@ -249,7 +274,13 @@ impl HostTarget {
             security: security.and_then(|id| tree.security.get(id)),
             reparse,
         };
-        for (operation, error) in ntfs::set(Node::Path(&path), file, wanted) {
+        let faults = ntfs::set(Node::Path(&path), file, wanted);
+        if reparse.is_some() {
+            // What was a file may look like a link now. The system gives up its memory of the file
+            // with an error to the first who looks.
+            let _first_look: Result<_, Errno> = rustix::fs::lstat(path.as_slice());
+        }
+        for (operation, error) in faults {
             if operation == ntfs::SET_SECURITY {
                 self.settle_access(tree, id, operation, error)?;
             } else {

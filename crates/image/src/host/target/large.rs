@@ -14,8 +14,8 @@ use rustix::io::Errno;
 
 use super::file::{Destination, open_stream, reopen};
 use super::{HostTarget, sparse};
-use crate::host::sys;
 use crate::host::xattr::MAX_VALUE;
+use crate::host::{ntfs, sys};
 use crate::{BlobUse, SkipReason, TargetError};
 
 /// Bytes copied at once.
@@ -108,10 +108,15 @@ impl HostTarget {
         name: NameId,
         file: &File,
     ) -> Result<Option<OpenFile>, TargetError> {
-        let host_name = self.directories.host_name(tree, name).into_owned();
+        let mut host_name = self.directories.host_name(tree, name).into_owned();
         let opened = self.directories.parent(tree, name).and_then(|parent| {
-            let opened =
-                self.open_destination(tree, used, destination, &parent, &host_name, file)?;
+            if destination == Destination::Main {
+                let opened = self.open_new(parent.as_fd(), &host_name, file)?;
+                return Ok((parent, opened));
+            }
+            let (_, _, stream) = self.resolve(tree, &used).ok_or(Errno::NOENT)?;
+            host_name = ntfs::stream_file(&host_name, &stream.name.to_wtf8());
+            let opened = open_stream(parent.as_fd(), &host_name)?;
             Ok((parent, opened))
         });
         let (parent, opened) = match opened {
@@ -126,22 +131,6 @@ impl HostTarget {
         let path = tree.path_of(name).to_string();
         let file = opened;
         Ok(Some(OpenFile { used, destination, name, parent, host_name, file, sparse, path }))
-    }
-
-    fn open_destination(
-        &self,
-        tree: &Tree,
-        used: BlobUse,
-        destination: Destination,
-        parent: &OwnedFd,
-        host_name: &[u8],
-        file: &File,
-    ) -> Result<OwnedFd, Errno> {
-        if destination == Destination::StreamFile {
-            let (_, _, stream) = self.resolve(tree, &used).ok_or(Errno::NOENT)?;
-            return open_stream(parent.as_fd(), host_name, &stream.name.to_wtf8());
-        }
-        self.open_new(parent.as_fd(), host_name, file)
     }
 
     pub(super) fn write_piece(
@@ -192,15 +181,13 @@ impl HostTarget {
         whole: bool,
     ) -> Result<(), TargetError> {
         let OpenBlob { size, first, copies, memory, at_once, failed } = open;
-        let failed = failed.into_inner();
-        if !whole || failed {
-            return self.discard(tree, first, copies.iter().chain(&at_once), failed);
+        if !whole || failed.into_inner() {
+            return first.map_or(Ok(()), |first| self.discard(tree, first));
         }
         if let Some(memory) = memory {
             let data = memory.into_inner().unwrap_or_else(PoisonError::into_inner);
-            for (used, _) in &at_once {
-                self.put_one(tree, used, &data)?;
-            }
+            let uses: Vec<BlobUse> = at_once.iter().map(|&(used, _)| used).collect();
+            self.put_all(tree, &uses, &data)?;
         }
         let Some(first) = first else { return Ok(()) };
         if let Err(error) = rustix::fs::ftruncate(&first.file, size) {
@@ -213,30 +200,11 @@ impl HostTarget {
         self.complete_opened(tree, first)
     }
 
-    /// Removes what was written of a blob that turned out to be broken, and reports its files.
-    fn discard<'a>(
-        &self,
-        tree: &Tree,
-        first: Option<OpenFile>,
-        others: impl Iterator<Item = &'a (BlobUse, Destination)>,
-        reported: bool,
-    ) -> Result<(), TargetError> {
-        let mut left_out: Vec<NameId> = others.map(|(used, _)| used.name).collect();
-        if let Some(first) = first {
-            drop(first.file);
-            if first.destination == Destination::Main {
-                if let Err(error) = sys::remove(&*first.parent, &first.host_name) {
-                    self.settle(tree, first.name, "remove incomplete", error)?;
-                }
-            }
-            if !reported {
-                left_out.insert(0, first.name);
-            }
-        }
-        for name in left_out {
-            self.skip(tree, name, SkipReason::Incomplete);
-        }
-        Ok(())
+    /// Removes what was written of a blob that turned out to be broken.
+    fn discard(&self, tree: &Tree, first: OpenFile) -> Result<(), TargetError> {
+        drop(first.file);
+        let removed = sys::remove(&*first.parent, &first.host_name);
+        removed.or_else(|error| self.settle(tree, first.name, "remove incomplete", error))
     }
 
     /// Sets the metadata of a file that was written, and closes it.

@@ -20,7 +20,7 @@ use std::sync::{Mutex, PoisonError};
 
 use imprint_progress::Progress;
 use imprint_winvalues::tree::{File, FileId, NameId, Tree};
-use rustix::fd::AsFd;
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::Mode;
 use rustix::io::Errno;
 
@@ -35,8 +35,10 @@ mod large;
 mod metadata;
 mod names;
 mod sparse;
+mod waiting;
 
 pub use large::OpenBlob;
+use waiting::Waiting;
 
 /// How to write to a host directory.
 #[derive(Clone, Debug, Default)]
@@ -82,7 +84,7 @@ pub struct HostTarget {
     made: Vec<AtomicBool>,
     skipped: Mutex<Vec<Skipped>>,
     /// Reparse data that waits for [`Target::finish`].
-    reparse: Mutex<HashMap<FileId, Box<[u8]>>>,
+    waiting: Mutex<Waiting>,
 }
 
 impl HostTarget {
@@ -104,9 +106,7 @@ impl HostTarget {
         let root = sys::open_root(&path).map_err(|error| fault("open directory", error))?;
         let ntfs = ntfs::detect(root.as_fd());
         let link_root = if options.fix_reparse {
-            rustix::fs::readlink(sys::path_of_handle(&root), Vec::new())
-                .map_err(|error| fault("find absolute path of", error))?
-                .into_bytes()
+            absolute(&path, &root).map_err(|error| fault("find absolute path of", error))?
         } else {
             Vec::new()
         };
@@ -119,7 +119,7 @@ impl HostTarget {
             primary: HashMap::new(),
             made: Vec::new(),
             skipped: Mutex::default(),
-            reparse: Mutex::default(),
+            waiting: Mutex::default(),
             path,
         })
     }
@@ -213,6 +213,17 @@ impl HostTarget {
     }
 }
 
+/// The absolute path of an open directory, without links where the system tells it.
+fn absolute(path: &Path, directory: &OwnedFd) -> Result<Vec<u8>, Errno> {
+    if let Ok(real) = rustix::fs::readlink(sys::path_of_handle(directory), Vec::new()) {
+        return Ok(real.into_bytes());
+    }
+    let absolute = std::path::absolute(path);
+    absolute
+        .map(|path| path.into_os_string().into_encoded_bytes())
+        .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::INVAL))
+}
+
 /// What a directory is made with. Source: wimlib 1.14.5, `unix_apply.c`.
 const DIRECTORY_MODE: Mode = Mode::from_bits_retain(0o755);
 
@@ -245,7 +256,7 @@ impl Target for HostTarget {
     }
 
     fn put(&self, tree: &Tree, uses: &[BlobUse], data: &[u8]) -> Result<(), TargetError> {
-        uses.iter().try_for_each(|used| self.put_one(tree, used, data))
+        self.put_all(tree, uses, data)
     }
 
     fn open(&self, tree: &Tree, uses: &[BlobUse], size: u64) -> Result<OpenBlob, TargetError> {
@@ -262,6 +273,13 @@ impl Target for HostTarget {
 
     fn finish(&mut self, tree: &Tree, progress: &Progress) -> Result<Vec<Skipped>, TargetError> {
         self.complete(tree, progress)?;
-        Ok(std::mem::take(&mut *self.skipped.lock().unwrap_or_else(PoisonError::into_inner)))
+        let mut skipped =
+            std::mem::take(&mut *self.skipped.lock().unwrap_or_else(PoisonError::into_inner));
+        // Threads add to it in any order.
+        skipped.sort_by(|a, b| {
+            let reasons = || a.reason.to_string().cmp(&b.reason.to_string());
+            a.path.cmp(&b.path).then_with(reasons)
+        });
+        Ok(skipped)
     }
 }
