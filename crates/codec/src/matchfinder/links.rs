@@ -61,7 +61,7 @@ impl<S: Size> LinkFinder<S> {
         if PAIRS {
             self.heads2.clear(1 << PAIR_BITS);
         }
-        let bits3 = if PAIRS { bits } else { bits.min(13) };
+        let bits3 = if PAIRS { bits } else { bits.min(14) };
         self.heads3.clear(1 << bits3);
         self.heads4.clear(1 << bits);
         for pos in 0..len {
@@ -136,12 +136,9 @@ impl<S: Size> LinkFinder<S> {
         if first == none || there == none {
             return 0;
         }
-        let walk = Walk { pos, cand: first, shift: 0, longest: floor, limit };
-        if there < first + shift && there >= shift {
-            self.walk(data, Walk { cand: there, shift, ..walk }, effort, found)
-        } else {
-            self.walk(data, walk, effort, found)
-        }
+        let (cand, shift) =
+            if there < first + shift && there >= shift { (there, shift) } else { (first, 0) };
+        self.walk(data, Walk { pos, cand, shift, longest: floor, limit }, effort, found)
     }
 
     #[inline(always)]

@@ -187,7 +187,11 @@ fn what_does_not_shrink_or_fit_is_refused() {
         let needed = compressor.compress(&text, &mut vec![0; 32768]).unwrap();
         assert_eq!(compressor.compress(&text, &mut vec![0; needed]), Some(needed));
         for room in [0, 1, 2, 100, needed - 2] {
-            assert_eq!(compressor.compress(&text, &mut vec![0; room]), None, "{room} bytes of room");
+            assert_eq!(
+                compressor.compress(&text, &mut vec![0; room]),
+                None,
+                "{room} bytes of room"
+            );
         }
     }
 }
@@ -197,7 +201,8 @@ fn higher_levels_are_smaller() {
     let plain: Vec<_> = (0..6).map(|seed| samples::text(32768, seed)).collect();
     let total = |level| {
         let mut compressor = lzx(32768, level);
-        let sizes = plain.iter().map(|text| compressor.compress(text, &mut vec![0; 32768]).unwrap());
+        let sizes =
+            plain.iter().map(|text| compressor.compress(text, &mut vec![0; 32768]).unwrap());
         sizes.sum::<usize>()
     };
     let (fast, normal, max) = (total(20), total(50), total(100));

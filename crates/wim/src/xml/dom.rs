@@ -169,13 +169,22 @@ impl Builder {
 
     fn start(&mut self, start: &BytesStart<'_>) -> Result<Element, XmlFault> {
         self.count()?;
-        let mut element = Element::new(start.name().0);
+        let name = start.name().0;
+        let rule = "name of an element or attribute holds a character that names cannot have";
+        let name_fault = XmlFault::Malformed { rule };
+        if !is_name(name) {
+            return Err(name_fault);
+        }
+        let mut element = Element::new(name);
         // Repeated attributes would take time squared to find; they do no harm.
         for attribute in start.attributes().with_checks(false) {
             self.count()?;
             let rule = "attribute is not of the form name=\"value\"";
             let attribute = attribute.map_err(|_form| XmlFault::Malformed { rule })?;
             let value = unescape(&attribute.value).map_err(|_unknown| XmlFault::UnknownEntity)?;
+            if !is_name(attribute.key.0) {
+                return Err(name_fault);
+            }
             element.attributes.push((attribute.key.0.to_owned(), value.into_owned()));
         }
         Ok(element)
@@ -222,6 +231,14 @@ impl Builder {
         }
         self.root.ok_or(XmlFault::Malformed { rule: "there is no element" })
     }
+}
+
+/// Whether this can be the name of an element: what XML allows in ASCII, and everything else.
+pub(super) fn is_name(name: &str) -> bool {
+    let starts = |c: char| !c.is_ascii() || c.is_ascii_alphabetic() || c == '_' || c == ':';
+    let goes_on = |c: char| starts(c) || c.is_ascii_digit() || c == '-' || c == '.';
+    let mut characters = name.chars();
+    characters.next().is_some_and(starts) && characters.all(goes_on)
 }
 
 fn index(position: u64) -> usize {

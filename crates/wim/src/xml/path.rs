@@ -1,6 +1,6 @@
 //! Paths to elements, in wimlib's form: `NAME/NAME[2]/NAME`, indices count from 1.
 
-use super::dom::{Element, Node};
+use super::dom::{Element, Node, is_name};
 use crate::error::PropertyError;
 
 /// A step of a path.
@@ -84,14 +84,6 @@ fn step(part: &str) -> Option<Step<'_>> {
         None => (part, 0),
     };
     is_name(name).then_some(Step { name, index })
-}
-
-/// Whether this can be the name of an element: what XML allows in ASCII, and everything else.
-fn is_name(name: &str) -> bool {
-    let starts = |c: char| !c.is_ascii() || c.is_ascii_alphabetic() || c == '_' || c == ':';
-    let goes_on = |c: char| starts(c) || c.is_ascii_digit() || c == '-' || c == '.';
-    let mut characters = name.chars();
-    characters.next().is_some_and(starts) && characters.all(goes_on)
 }
 
 /// Checks that XML allows all characters of a value.

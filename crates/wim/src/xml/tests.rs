@@ -250,6 +250,11 @@ fn malformed_documents_are_refused_at_their_byte() {
     check("<WIM></WIM><WIM></WIM>", "there is a second root element (at offset 0x102e)");
     check("text<WIM></WIM>", "there is text outside the root element (at offset 0x100a)");
     check("<WIM a></WIM>", "attribute is not of the form name=\"value\" (at offset 0x1010)");
+    let name = "name of an element or attribute holds a character that names cannot have";
+    // Found by the fuzzer: written again, these would be other documents.
+    check("<WIM><A/B/></WIM>", &format!("{name} (at offset 0x1018)"));
+    check("<WIM><A <=''/></WIM>", &format!("{name} (at offset 0x101e)"));
+    check("<WIM><1/></WIM>", &format!("{name} (at offset 0x1014)"));
     check("<WIM><!-- </WIM>", "a comment is not closed (at offset 0x100c)");
     check("<WIM \u{1f600}=\"1\"><A", "a tag is not closed (at offset 0x101a)");
     let odd = [utf16("<WIM></WIM>"), vec![0]].concat();

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod broken;
 #[cfg(test)]
+mod concurrent;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod fixtures;
@@ -11,6 +13,8 @@ mod hostile;
 #[cfg(test)]
 mod interop;
 #[cfg(test)]
+mod large;
+#[cfg(test)]
 mod metadata;
 #[cfg(test)]
 mod random;
@@ -18,5 +22,9 @@ mod random;
 mod read;
 #[cfg(test)]
 mod sample;
+#[cfg(test)]
+mod volumes;
+#[cfg(test)]
+mod words;
 #[cfg(test)]
 mod writer;

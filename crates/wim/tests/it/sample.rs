@@ -114,10 +114,13 @@ pub(crate) fn store_blob<F: Resize>(writer: &mut WimWriter<F>, bytes: &[u8]) -> 
     hash
 }
 
-/// The stored form of a resource, `None` if it is not smaller.
+/// The stored form of a resource, `None` if it is not smaller (or LZMS, which cannot be written).
 pub(crate) fn compress(coding: Coding, bytes: &[u8]) -> Option<Vec<u8>> {
-    let mut compressor =
-        Compressor::new(coding.format, coding.chunk_size, Level::default()).unwrap();
+    let compressor = Compressor::new(coding.format, coding.chunk_size, Level::default());
+    let mut compressor = match compressor {
+        Err(imprint_codec::NewCodecError::CompressUnsupported { .. }) => return None,
+        other => other.unwrap(),
+    };
     let chunks: Vec<Vec<u8>> = bytes
         .chunks(coding.chunk_size as usize)
         .map(|chunk| {

@@ -405,3 +405,29 @@ fn files_that_must_not_be_changed_say_why() {
     let end = 208 + table.stored_size + xml.stored_size;
     assert!(refusal(odd).ends_with(&format!("behind the tables, which end at {end:#x}")));
 }
+
+#[test]
+fn counts_that_are_too_low_lose_no_blob() {
+    // WIMGAPI writes such files: every count but metadata's is 0 here.
+    let mut bytes = sample::wim(None, &[1, 2], KEEP);
+    let header = Wim::open(bytes.clone()).unwrap().header().clone();
+    let start = usize::try_from(header.blob_table.offset).unwrap();
+    let end = start + usize::try_from(header.blob_table.stored_size).unwrap();
+    for entry in bytes[start..end].chunks_exact_mut(50).filter(|entry| entry[7] & 2 == 0) {
+        entry[26..30].fill(0);
+    }
+    let mut writer = append(bytes.clone());
+    writer.info_mut().set_property(1, "NAME", "kept").unwrap();
+    let mut small = Tree::new(directory());
+    small.add(NameId::ROOT, "f".into(), sample::data(b"f")).unwrap();
+    store(&mut writer, &mut small);
+    writer.add_image(&small, info("third")).unwrap();
+    let wim = verify(writer.finish(KEEP).unwrap().into_bytes());
+    assert_eq!(wim.blobs().find(&hash(b"one line\r\n")).unwrap().references, 0);
+
+    let mut writer = append(bytes);
+    writer.remove_image(1).unwrap();
+    let wim = verify(writer.finish(KEEP).unwrap().into_bytes());
+    assert_eq!(wim.blobs().find(&hash(b"one line\r\n")).unwrap().references, 2);
+    assert_same(&wim.read_tree(1).unwrap().tree, &tree(2));
+}

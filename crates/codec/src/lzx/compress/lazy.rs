@@ -64,6 +64,7 @@ pub(super) fn parse<S: Size>(
         recent = recent.after(choice.code);
         pos += choice.length;
         anchor = pos;
+        parse.match_ends(pos);
     }
     parse.literals(&bytes[anchor..end]);
     recent

@@ -37,9 +37,9 @@ use block::Codes;
 use cache::MatchCache;
 use cost::Costs;
 use optimal::{Block, Optimizer};
-use parse::{Lengths, Parse, Recent};
+use parse::{Cut, Lengths, Parse, Recent};
 use settings::{Optimal, SAMPLE_STRIDE, Settings, Strategy};
-use split::{Cell, Splitter};
+use split::Splitter;
 
 /// Chunks up to this size, in bytes, have 16-bit positions.
 const SMALL_CHUNK: u32 = 1 << 16;
@@ -112,7 +112,7 @@ impl<S: Size> Engine<S> {
             data: S::Data::new(size),
             finder: LinkFinder::new(size),
             parse: Parse::new(),
-            splitter: Splitter::new(main_symbols, settings.cell_size),
+            splitter: Splitter::new(main_symbols),
             cache: match settings.strategy {
                 Strategy::Lazy => MatchCache::default(),
                 Strategy::Optimal(_) => MatchCache::new(size.min(SEGMENT)),
@@ -146,7 +146,7 @@ impl<S: Size> Engine<S> {
         };
         for start in (0..len).step_by(SEGMENT) {
             let end = (start + SEGMENT).min(len);
-            self.parse.clear();
+            self.parse.begin_cells((start, end), self.settings.cell_size);
             match self.settings.strategy {
                 Strategy::Lazy => self.lazy_segment((start, end), &mut state)?,
                 Strategy::Optimal(how) => self.optimal_segment((start, end), how, &mut state)?,
@@ -161,9 +161,11 @@ impl<S: Size> Engine<S> {
         let recent =
             lazy::parse(&self.finder, &self.data, range, state.recent, effort, &mut self.parse);
         state.recent = recent;
+        self.parse.finish_cells();
+        self.splitter.split(&mut self.parse.cuts);
         let bytes = self.data.bytes();
         let mut begin = (start, 0);
-        for cell in self.splitter.split(&bytes[start..end], start, &self.parse) {
+        for cell in &self.parse.cuts {
             let codes = Codes::new(&cell.freqs, &state.lens, self.main_symbols);
             let block = &bytes[begin.0..cell.end];
             let sequences = &self.parse.sequences[begin.1..cell.sequences];
@@ -179,12 +181,13 @@ impl<S: Size> Engine<S> {
         how: Optimal,
         state: &mut State<'_>,
     ) -> Option<()> {
-        let keep = how.jump.keep;
-        self.cache.fill(&self.finder, &self.data, (start, end), self.settings.effort, keep);
+        self.cache.fill(&self.finder, &self.data, (start, end), self.settings.effort, how);
         quick::parse(&self.data, (start, end), &self.cache, state.recent, &mut self.parse);
+        self.parse.finish_cells();
+        self.splitter.split(&mut self.parse.cuts);
         let bytes = self.data.bytes();
         let mut block = Block { start, end, base: start, first: 0 };
-        for cell in self.splitter.split(&bytes[start..end], start, &self.parse) {
+        for cell in &self.parse.cuts {
             block.end = cell.end;
             self.costs.set(&cell.freqs, self.main_symbols);
             let mut parser = BlockParser {
@@ -240,7 +243,7 @@ struct BlockParser<'a, D> {
 
 impl<D: Data> BlockParser<'_, D> {
     /// Parses some of the block and mixes what that gives into the costs.
-    fn sample(&mut self, block: Block, cell: &Cell, mut recent: Recent) {
+    fn sample(&mut self, block: Block, cell: &Cut, mut recent: Recent) {
         let mut piece = block;
         self.optimizer.parse.clear();
         while piece.start < block.end {

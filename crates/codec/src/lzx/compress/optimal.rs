@@ -62,6 +62,8 @@ pub(super) struct Jump {
     pub(super) length: usize,
     /// But their last bytes are examined again.
     pub(super) keep: usize,
+    /// How many lengths of a long match are tried: the last ones; more than `keep`.
+    pub(super) lengths: usize,
     /// A position is passed over if the way to it costs more than the way to a later one, less this.
     pub(super) margin: u64,
 }
@@ -121,17 +123,16 @@ impl Optimizer {
         while at < size {
             let pos = start + at;
             let node = self.nodes[at].key.min(carry);
-            if at < horizon.0 && node + jump.margin > horizon.1 {
-                let count = usize::from(counts[at]);
-                if count == 0
-                    || ((cache.matches[next_match + count - 1] & LENGTH_MASK) as usize)
-                        < jump.length
-                {
-                    next_match += count;
-                    at += 1;
-                    carry = UNREACHED;
-                    continue;
-                }
+            let passed_over = at < horizon.0 && node + jump.margin > horizon.1 && {
+                // A long match may not be found again later.
+                let matches = &cache.matches[next_match..next_match + usize::from(counts[at])];
+                matches.last().is_none_or(|&found| ((found & LENGTH_MASK) as usize) < jump.length)
+            };
+            if passed_over || node >= BEYOND {
+                next_match += usize::from(counts[at]);
+                at += 1;
+                carry = UNREACHED;
+                continue;
             }
             let item = node as u32;
             let back = (item & LENGTH_MASK) as usize;
@@ -225,11 +226,11 @@ impl<D: Data> Step<'_, D> {
     #[inline(always)]
     fn try_recent(&self, ahead: &mut [Node; AHEAD], queue: Queue, reach: &mut Reach) {
         let here = self.data.load64(self.pos);
-        let lengths = [0, 1, 2].map(|index| {
-            let there = self.pos.wrapping_sub(queue.get(index));
-            let equal = (self.data.load64(there) ^ here).trailing_zeros() as usize / 8;
-            equal.min(self.limit)
-        });
+        let equal = |offset: usize| {
+            let there = self.data.load64(self.pos.wrapping_sub(offset));
+            ((there ^ here).trailing_zeros() as usize / 8).min(self.limit)
+        };
+        let lengths = [equal(queue.get(0)), equal(queue.get(1)), equal(queue.get(2))];
         for (index, equal) in (0..).zip(lengths) {
             if equal < reach.from.min(8) {
                 continue;
@@ -246,7 +247,15 @@ impl<D: Data> Step<'_, D> {
                     reach.from = reach.skip;
                 }
             }
-            relax(ahead, self.cost, self.costs, index as usize, index, reach.from, length);
+            relax(
+                ahead,
+                self.cost,
+                self.costs,
+                index as usize,
+                index,
+                (reach.from, length),
+                self.jump.lengths,
+            );
             reach.from = length + 1;
         }
     }
@@ -267,7 +276,7 @@ impl<D: Data> Step<'_, D> {
                 reach.from = reach.from.max(reach.skip);
             }
             let cost = self.cost + self.costs.aligned(slot, code);
-            relax(ahead, cost, self.costs, slot, code, reach.from, length);
+            relax(ahead, cost, self.costs, slot, code, (reach.from, length), self.jump.lengths);
             reach.from = length + 1;
         }
     }
@@ -288,8 +297,8 @@ fn relax(
     costs: &Costs,
     slot: usize,
     code: u32,
-    from: usize,
-    to: usize,
+    (from, to): (usize, usize),
+    lengths: usize,
 ) {
     let base = cost + (u64::from(code) << LENGTH_BITS);
     let mut length = from;
@@ -308,6 +317,8 @@ fn relax(
         }
         length = LONG;
     }
+    // Of the many lengths of a long match only the last are worth trying.
+    length = length.max((to + 1).saturating_sub(lengths));
     let base = base + costs.long(slot);
     loop {
         relax_four(ahead, base, costs.lengths_from(length), length, to);

@@ -23,12 +23,27 @@ impl Recent {
     /// The longest match at a recent offset: length and index.
     #[inline(always)]
     pub(super) fn longest(self, data: &impl Data, pos: usize, limit: usize) -> (usize, u32) {
-        let seq = data.load32(pos) as u16;
+        // At the chunk's first byte the recent offsets lead nowhere.
+        if pos == 0 {
+            return (0, 0);
+        }
+        // The first eight bytes without branches: which offset fits is hardly predictable.
+        let here = data.load64(pos);
+        let equal = |offset: u32| {
+            (data.load64(pos.wrapping_sub(offset as usize)) ^ here).trailing_zeros() / 8
+        };
+        let [r0, r1, r2] = self.0;
+        let keys = [equal(r0) << 2 | 2, equal(r1) << 2 | 1, equal(r2) << 2];
+        let key = keys[0].max(keys[1]).max(keys[2]);
+        let (length, index) = ((key >> 2) as usize, 2 - (key & 3));
+        if length < 8 {
+            return (length.min(limit), index);
+        }
         let mut best = (0, 0);
-        for (index, offset) in (0..).zip(self.0) {
-            let offset = offset as usize;
-            if offset <= pos && data.load32(pos - offset) as u16 == seq {
-                let length = common_length(data, pos, pos - offset, 2, limit);
+        for (index, key) in (0..).zip(keys) {
+            if key >> 2 == 8 {
+                let there = pos - self.0[index as usize] as usize;
+                let length = common_length(data, pos, there, 8, limit);
                 if length > best.0 {
                     best = (length, index);
                 }
@@ -104,21 +119,84 @@ pub(super) const fn slot_of(code: u32) -> u32 {
     }
 }
 
-/// A block's parse.
+/// Where a parse was cut, and the statistics since the cut before.
+#[derive(Clone, Debug)]
+pub(super) struct Cut {
+    /// Position in the chunk.
+    pub(super) end: usize,
+    /// Number of sequences up to here.
+    pub(super) sequences: usize,
+    pub(super) freqs: Frequencies,
+}
+
+/// A parse. Symbols are counted from cut to cut.
 #[derive(Debug)]
 pub(super) struct Parse {
     pub(super) sequences: Vec<Sequence>,
     pub(super) freqs: Frequencies,
+    pub(super) cuts: Vec<Cut>,
+    /// The next cut comes at the first match that ends here or behind.
+    cut_at: usize,
+    cell_size: usize,
+    end: usize,
 }
 
 impl Parse {
     pub(super) fn new() -> Self {
-        Self { sequences: Vec::new(), freqs: Frequencies::new() }
+        Self {
+            sequences: Vec::new(),
+            freqs: Frequencies::new(),
+            cuts: Vec::new(),
+            cut_at: usize::MAX,
+            cell_size: 0,
+            end: 0,
+        }
     }
 
+    /// Begins a parse without cuts.
     pub(super) fn clear(&mut self) {
         self.sequences.clear();
         self.freqs = Frequencies::new();
+    }
+
+    /// Begins a parse of `start..end` with a cut about every `cell_size` bytes.
+    pub(super) fn begin_cells(&mut self, (start, end): (usize, usize), cell_size: usize) {
+        self.clear();
+        self.cuts.clear();
+        self.cell_size = cell_size;
+        self.end = end;
+        self.set_next_cut(start);
+    }
+
+    fn set_next_cut(&mut self, from: usize) {
+        // The last cell is not to be tiny.
+        let at = from + self.cell_size;
+        self.cut_at = if at + self.cell_size / 2 < self.end { at } else { usize::MAX };
+    }
+
+    /// Cuts, if it is time, behind a match that ends at `pos`.
+    #[inline(always)]
+    pub(super) fn match_ends(&mut self, pos: usize) {
+        if pos >= self.cut_at {
+            self.cut(pos);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn cut(&mut self, pos: usize) {
+        if pos + self.cell_size / 2 < self.end {
+            let freqs = std::mem::replace(&mut self.freqs, Frequencies::new());
+            self.cuts.push(Cut { end: pos, sequences: self.sequences.len(), freqs });
+        }
+        self.set_next_cut(pos);
+    }
+
+    /// Ends a parse with cuts.
+    pub(super) fn finish_cells(&mut self) {
+        self.cut_at = usize::MAX;
+        let freqs = std::mem::replace(&mut self.freqs, Frequencies::new());
+        self.cuts.push(Cut { end: self.end, sequences: self.sequences.len(), freqs });
     }
 
     /// Counts literals.

@@ -61,6 +61,7 @@ pub(super) fn parse(
         }
         pos += length;
         anchor = pos;
+        parse.match_ends(pos);
     }
     parse.literals(&data.bytes()[anchor..pos]);
 }
