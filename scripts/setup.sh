@@ -68,6 +68,7 @@ setfacl acl
 python3 python3
 strace strace
 /usr/bin/time time
+/bin/kill procps
 LIST
   has 7zz || has 7z || missing+=("$(apt-cache show 7zip >/dev/null 2>&1 && echo 7zip || echo p7zip-full)")
   [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"

@@ -1,6 +1,7 @@
 //! One compressor object for all formats.
 
 use crate::lzx::compress::LzxCompressor;
+use crate::xpress::compress::XpressCompressor;
 use crate::{Format, NewCodecError};
 
 /// How hard to compress: higher is smaller and slower. The scale is wimlib's, so that its users'
@@ -34,8 +35,8 @@ pub struct Compressor {
 
 #[derive(Debug)]
 enum Engine {
+    Xpress(Box<XpressCompressor>),
     Lzx(Box<LzxCompressor>),
-    None,
 }
 
 impl Compressor {
@@ -47,12 +48,12 @@ impl Compressor {
         if !format.allows_chunk_size(chunk_size) {
             return Err(NewCodecError::ChunkSize { format, size: chunk_size });
         }
-        if format == Format::Lzms {
-            return Err(NewCodecError::CompressUnsupported { format });
-        }
         let engine = match format {
             Format::Lzx => Engine::Lzx(Box::new(LzxCompressor::new(chunk_size, level))),
-            _ => Engine::None,
+            Format::Xpress => {
+                Engine::Xpress(Box::new(XpressCompressor::new(chunk_size as usize, level)))
+            }
+            Format::Lzms => return Err(NewCodecError::CompressUnsupported { format }),
         };
         Ok(Self { format, chunk_size, level, engine })
     }
@@ -84,7 +85,7 @@ impl Compressor {
         match &mut self.engine {
             _ if input.len() > self.chunk_size as usize => None,
             Engine::Lzx(lzx) => lzx.compress(input, output),
-            Engine::None => None,
+            Engine::Xpress(xpress) => xpress.compress(input, output),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! All matches of a chunk, found once and used by every pass.
 
+use super::settings::Optimal;
 use crate::lzx::layout::MAX_MATCH;
 use crate::matchfinder::Size;
 use crate::matchfinder::links::{Effort, LinkFinder, Match};
@@ -40,24 +41,40 @@ impl MatchCache {
         data: &S::Data,
         (start, end): (usize, usize),
         effort: Effort,
-        keep: usize,
+        how: Optimal,
     ) {
+        let keep = how.jump.keep;
         self.counts.clear();
         self.counts.resize(end - start, 0);
         let mut used = 0;
         let mut pos = start;
+        let mut last = Match::default();
         while pos + 4 < end {
             let Some(places) = self.matches[used..].first_chunk_mut::<MOST>() else { break };
             let limit = (end - pos).min(MAX_MATCH);
+            let before = std::mem::take(&mut last);
             let mut count = 0;
-            let best = finder.search::<true>(data, pos, limit, effort, |found| {
+            let mut keep_match = |found| {
                 places[count & (MOST - 1)] = pack(found);
                 count += 1;
-            });
+                last = found;
+            };
+            if before.length > how.satisfied {
+                // The match before goes on here. Nearer ones would hardly be used, longer ones might.
+                let rest = Match { length: before.length - 1, offset: before.offset };
+                keep_match(rest);
+                finder.search_longer(data, pos, limit, rest.length, effort, keep_match);
+            } else {
+                finder.search::<true>(data, pos, limit, effort, keep_match);
+            }
             let count = count.min(MOST - 1);
             self.counts[pos - start] = count as u8;
             used += count;
-            pos += if best >= effort.nice { best - keep } else { 1 };
+            pos += 1;
+            if last.length >= effort.nice {
+                pos += last.length - keep - 1;
+                last.length = 0;
+            }
         }
     }
 

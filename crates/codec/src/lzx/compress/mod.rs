@@ -181,8 +181,7 @@ impl<S: Size> Engine<S> {
         how: Optimal,
         state: &mut State<'_>,
     ) -> Option<()> {
-        let keep = how.jump.keep;
-        self.cache.fill(&self.finder, &self.data, (start, end), self.settings.effort, keep);
+        self.cache.fill(&self.finder, &self.data, (start, end), self.settings.effort, how);
         quick::parse(&self.data, (start, end), &self.cache, state.recent, &mut self.parse);
         self.parse.finish_cells();
         self.splitter.split(&mut self.parse.cuts);

@@ -62,6 +62,8 @@ pub(super) struct Jump {
     pub(super) length: usize,
     /// But their last bytes are examined again.
     pub(super) keep: usize,
+    /// How many lengths of a long match are tried: the last ones; more than `keep`.
+    pub(super) lengths: usize,
     /// A position is passed over if the way to it costs more than the way to a later one, less this.
     pub(super) margin: u64,
 }
@@ -245,7 +247,15 @@ impl<D: Data> Step<'_, D> {
                     reach.from = reach.skip;
                 }
             }
-            relax(ahead, self.cost, self.costs, index as usize, index, reach.from, length);
+            relax(
+                ahead,
+                self.cost,
+                self.costs,
+                index as usize,
+                index,
+                (reach.from, length),
+                self.jump.lengths,
+            );
             reach.from = length + 1;
         }
     }
@@ -266,7 +276,7 @@ impl<D: Data> Step<'_, D> {
                 reach.from = reach.from.max(reach.skip);
             }
             let cost = self.cost + self.costs.aligned(slot, code);
-            relax(ahead, cost, self.costs, slot, code, reach.from, length);
+            relax(ahead, cost, self.costs, slot, code, (reach.from, length), self.jump.lengths);
             reach.from = length + 1;
         }
     }
@@ -275,9 +285,6 @@ impl<D: Data> Step<'_, D> {
 /// Added to what lies beyond a match's length, so that a block of four can be tried at once.
 const BEYOND: u64 = 1 << 62;
 const PENALTY: [u64; 8] = [0, 0, 0, 0, BEYOND, BEYOND, BEYOND, BEYOND];
-
-/// How many lengths of a long match are tried; more than [`Jump::keep`].
-const LAST_LENGTHS: usize = 12;
 
 /// Tries a match with `code` in all lengths `from..=to`.
 ///
@@ -290,8 +297,8 @@ fn relax(
     costs: &Costs,
     slot: usize,
     code: u32,
-    from: usize,
-    to: usize,
+    (from, to): (usize, usize),
+    lengths: usize,
 ) {
     let base = cost + (u64::from(code) << LENGTH_BITS);
     let mut length = from;
@@ -311,7 +318,7 @@ fn relax(
         length = LONG;
     }
     // Of the many lengths of a long match only the last are worth trying.
-    length = length.max((to + 1).saturating_sub(LAST_LENGTHS));
+    length = length.max((to + 1).saturating_sub(lengths));
     let base = base + costs.long(slot);
     loop {
         relax_four(ahead, base, costs.lengths_from(length), length, to);

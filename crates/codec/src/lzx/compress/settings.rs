@@ -27,6 +27,8 @@ pub(super) enum Strategy {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Optimal {
     pub(super) jump: Jump,
+    /// A match longer than this leaves only longer ones of interest to the positions it covers.
+    pub(super) satisfied: usize,
     /// Bytes of each [`SAMPLE_STRIDE`] that are parsed first, for better statistics than those of the
     /// quick parse; zero for none.
     pub(super) sample: usize,
@@ -54,17 +56,23 @@ impl Settings {
                 cell_size: 4096,
             };
         }
-        let (depth, nice, margin, sample, passes) = match level {
-            ..45 => (8, 32, 3, 0, 1),
-            45..70 => (level / 2, (level as usize * 5).min(250), 0, 0, 1),
-            70..90 => (level / 2, 250, 0, 0, 2),
-            _ => (level / 2, 250, 0, 0, (level / 33).min(6)),
+        let (depth, nice, satisfied, lengths, margin) = match level {
+            ..45 => (8, 64, 10, 10, 3),
+            45..70 => (level / 2, (level as usize * 5).min(250), 16, 20, 0),
+            _ => (level / 2, 250, 64, 32, 0),
         };
-        let jump = Jump { length: nice, keep: 8, margin: u64::from(margin * UNIT) << COST_SHIFT };
+        let passes = match level {
+            ..70 => 1,
+            70..90 => 2,
+            _ => (level / 33).min(6),
+        };
+        let sample = 0;
+        let margin = u64::from(margin * UNIT) << COST_SHIFT;
+        let jump = Jump { length: nice, keep: 8, lengths, margin };
         Self {
             effort: Effort { depth, nice },
-            strategy: Strategy::Optimal(Optimal { jump, sample, passes }),
-            cell_size: 2048,
+            strategy: Strategy::Optimal(Optimal { jump, satisfied, sample, passes }),
+            cell_size: if level < 45 { 4096 } else { 2048 },
         }
     }
 }
