@@ -95,7 +95,7 @@ fn a_reader_goes_on_where_a_failure_stopped_it() {
         let mut reader = match wim.blob_reader(&blob) {
             Ok(reader) => reader,
             Err(error) => {
-                assert!(error.to_string().starts_with("failed to read chunk table (36 bytes"));
+                assert!(error.to_string().starts_with("failed to read chunk table ("));
                 continue;
             }
         };
