@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use crate::world::{Ran, World};
 
-/// Starts a capture that takes long: 64 GiB of nothing, which takes no space until it is written.
+/// Starts a capture that takes long: 8 GiB of nothing, which takes no space until it is written.
 fn start(world: &World, words: &[&str]) -> Child {
-    world.shell("mkdir -p long && truncate -s 64G long/file");
+    world.shell("mkdir -p long && truncate -s 8G long/file");
     world
         .imprint_command(words)
         .stdin(Stdio::null())

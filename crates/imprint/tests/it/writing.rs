@@ -197,7 +197,7 @@ fn files_that_must_not_be_changed_are_left_alone() {
 #[test]
 fn a_file_that_is_being_written_is_locked() {
     let world = world();
-    world.shell("truncate -s 64G src/long");
+    world.shell("truncate -s 8G src/long");
     let mut child = world
         .imprint_command(&["append", "src", "a.wim", "Long", "--quiet"])
         .stderr(std::process::Stdio::null())
