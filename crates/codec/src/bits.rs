@@ -98,8 +98,9 @@ impl<'a> UnitReader<'a> {
         self.made_up > self.count
     }
 
-    /// Leaves the unit that was begun, or a whole one if none was, and puts all others back.
-    pub(crate) fn skip_to_next_unit(&mut self) {
+    /// Passes over the rest of the unit that bits were last taken from, or over a whole unit if none
+    /// is begun, and puts everything behind it back.
+    pub(crate) fn skip_to_unit(&mut self) {
         self.refill();
         let begun = self.count % 16;
         self.consume(if begun == 0 { 16 } else { begun });

@@ -2,7 +2,7 @@
 
 use crate::lzx::decompress::LzxDecompressor;
 use crate::xpress::decompress::XpressDecompressor;
-use crate::{DecompressError, Format, NewCodecError};
+use crate::{DecompressError, Format, NewCodecError, lzms};
 
 /// Decompresses chunks of one format, reusing its tables from chunk to chunk.
 #[derive(Debug)]
@@ -15,8 +15,8 @@ pub struct Decompressor {
 #[derive(Debug)]
 enum Decoder {
     Xpress(XpressDecompressor),
-    Lzx(LzxDecompressor),
-    None,
+    Lzx(Box<LzxDecompressor>),
+    Lzms(Box<lzms::Decoder>),
 }
 
 impl Decompressor {
@@ -30,8 +30,8 @@ impl Decompressor {
         }
         let decoder = match format {
             Format::Xpress => Decoder::Xpress(XpressDecompressor::new()),
-            Format::Lzx => Decoder::Lzx(LzxDecompressor::new(chunk_size)),
-            _ => Decoder::None,
+            Format::Lzx => Decoder::Lzx(Box::new(LzxDecompressor::new(chunk_size))),
+            Format::Lzms => Decoder::Lzms(Box::new(lzms::Decoder::new(chunk_size))),
         };
         Ok(Self { format, chunk_size, decoder })
     }
@@ -51,12 +51,18 @@ impl Decompressor {
     /// Decompresses `input` into exactly `output.len()` bytes.
     ///
     /// # Errors
-    /// [`DecompressError`] if the input breaks the format; `output` then holds unspecified bytes.
+    /// [`DecompressError`] if the input breaks the format or the output is larger than
+    /// [`Self::chunk_size`]; `output` then holds unspecified bytes.
     pub fn decompress(&mut self, input: &[u8], output: &mut [u8]) -> Result<(), DecompressError> {
-        let result = match &mut self.decoder {
-            Decoder::Xpress(decoder) => decoder.decompress(input, output),
-            Decoder::Lzx(decoder) => decoder.decompress(input, output),
-            Decoder::None => Ok(()),
+        let limit = usize::try_from(self.chunk_size).unwrap_or(usize::MAX);
+        let result = if output.len() > limit {
+            Err((crate::Fault::OutputTooLarge { expected: output.len(), limit }, 0))
+        } else {
+            match &mut self.decoder {
+                Decoder::Xpress(decoder) => decoder.decompress(input, output),
+                Decoder::Lzx(decoder) => decoder.decompress(input, output),
+                Decoder::Lzms(decoder) => return decoder.decode(input, output),
+            }
         };
         result.map_err(|(fault, offset)| DecompressError { format: self.format, offset, fault })
     }

@@ -31,6 +31,7 @@ mod format;
 mod huffman;
 pub mod lzms;
 pub mod lzx;
+mod matchfinder;
 pub mod xpress;
 
 pub use compressor::{Compressor, Level};

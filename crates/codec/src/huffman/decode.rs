@@ -23,6 +23,8 @@
 //! field of six bits at the bottom of a word needs no masking.
 #![expect(
     clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::needless_range_loop,
     reason = "lengths are bounded when a table is made, indices into a table are masked"
 )]
 

@@ -112,7 +112,7 @@ fn read_stored(
     limit: u32,
     too_short: Fault,
 ) -> Result<RecentOffsets, Fault> {
-    reader.skip_to_next_unit();
+    reader.skip_to_unit();
     let mut recent = [0; 3];
     for offset in &mut recent {
         let field = reader.raw_bytes(4).and_then(<[u8]>::first_chunk).ok_or(too_short)?;

@@ -2,6 +2,7 @@
 
 mod block;
 mod codes;
+pub(crate) mod compress;
 pub(crate) mod decompress;
 pub(crate) mod e8;
 mod entries;
