@@ -145,10 +145,7 @@ impl<'a> UnitReader<'a> {
 
     /// The state for a fast loop over the next few units, which are put into `window`.
     #[inline(always)]
-    pub(crate) fn begin_window<'w>(
-        &mut self,
-        window: &'w mut SwapWindow,
-    ) -> FastBits<Swapped<'w>> {
+    pub(crate) fn begin_window<'w>(&mut self, window: &'w mut SwapWindow) -> FastBits<Swapped<'w>> {
         self.refill();
         let units = self.input.get(self.position..).unwrap_or_default();
         FastBits { bits: self.bits, count: self.count, rest: window.fill(units) }

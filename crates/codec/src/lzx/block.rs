@@ -105,8 +105,7 @@ impl Block<'_> {
                     }
                 }
                 if entry & RARE != 0 {
-                    let Some(long) = self.long_match::<IS_ALIGNED>(entry, fast, recent)
-                    else {
+                    let Some(long) = self.long_match::<IS_ALIGNED>(entry, fast, recent) else {
                         break;
                     };
                     let LongMatch { offset, length, .. } = long;

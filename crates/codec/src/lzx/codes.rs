@@ -95,7 +95,7 @@ impl Codes {
     pub(crate) fn read(
         &mut self,
         reader: &mut UnitReader<'_>,
-            is_aligned: bool,
+        is_aligned: bool,
     ) -> Result<(), Fault> {
         if is_aligned {
             let mut lens = [0; ALIGNED_SYMBOLS];

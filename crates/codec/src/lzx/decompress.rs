@@ -22,11 +22,7 @@ impl LzxDecompressor {
     /// Makes a decoder for chunks of at most `chunk_size` bytes, a power of two.
     pub(crate) fn new(chunk_size: u32) -> Self {
         let window = chunk_size.max(MIN_WINDOW);
-        Self {
-            window,
-            codes: Codes::new(main_symbols(window)),
-            swap_window: SwapWindow::new(),
-        }
+        Self { window, codes: Codes::new(main_symbols(window)), swap_window: SwapWindow::new() }
     }
 
     /// Decodes `input` into exactly `out.len()` bytes. A fault comes with the reader's position.
@@ -71,11 +67,8 @@ impl LzxDecompressor {
                 }
                 result?;
                 let block = Block { codes: &self.codes, expected: remaining + at };
-                let coding = BlockCoding {
-                    reader,
-                    window: &mut self.swap_window,
-                    recent: &mut recent,
-                };
+                let coding =
+                    BlockCoding { reader, window: &mut self.swap_window, recent: &mut recent };
                 if is_aligned {
                     block.decode::<true>(coding, out, at)?;
                 } else {

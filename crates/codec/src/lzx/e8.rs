@@ -39,11 +39,7 @@ pub(crate) fn decode(chunk: &mut [u8]) {
     translate_calls(chunk, |position, target| {
         let in_file = target.cast_unsigned() < FILE_SIZE.cast_unsigned();
         let behind_start = target.wrapping_add(position).cast_unsigned() < position.cast_unsigned();
-        let distance = select_unpredictable(
-            behind_start,
-            target.wrapping_add(FILE_SIZE),
-            target,
-        );
+        let distance = select_unpredictable(behind_start, target.wrapping_add(FILE_SIZE), target);
         select_unpredictable(in_file, target.wrapping_sub(position), distance)
     });
 }
@@ -60,9 +56,14 @@ fn translate_calls(chunk: &mut [u8], translate: impl Fn(i32, i32) -> i32) {
             return;
         }
         next_call = position + CALL_LEN;
-        if let Some(operand) = chunk.get_mut(position + 1..).and_then(<[u8]>::first_chunk_mut::<4>) {
+        if let Some(operand) = chunk.get_mut(position + 1..).and_then(<[u8]>::first_chunk_mut::<4>)
+        {
             // Chunks are at most 2 MiB, so the position always fits.
-            #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "see above")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_possible_wrap,
+                reason = "see above"
+            )]
             let value = translate(position as i32, i32::from_le_bytes(*operand));
             *operand = value.to_le_bytes();
         }
