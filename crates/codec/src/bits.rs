@@ -215,23 +215,37 @@ impl Source for Swapped<'_> {
 /// step instead of seven, and swapping many at once costs next to nothing. It is small so that it
 /// stays in the processor's nearest cache.
 #[derive(Clone, Debug)]
-pub(crate) struct SwapWindow([u8; 1024]);
+pub(crate) struct SwapWindow([u8; WINDOW]);
+
+/// Size of a [`SwapWindow`] in bytes.
+const WINDOW: usize = 1024;
+/// Every second byte of a word, from the lowest on.
+const EVEN_BYTES: u64 = 0x00FF_00FF_00FF_00FF;
 
 impl SwapWindow {
     /// An empty window.
     pub(crate) const fn new() -> Self {
-        Self([0; 1024])
+        Self([0; WINDOW])
     }
 
     /// Takes the first units of `input`, as many as there is room for.
+    #[inline(always)]
     fn fill(&mut self, input: &[u8]) -> Swapped<'_> {
-        let units = input.as_chunks::<2>().0;
-        let room = self.0.as_chunks_mut::<2>().0;
-        let len = units.len().min(room.len());
-        for (swapped, unit) in room.iter_mut().zip(units) {
-            *swapped = [unit[1], unit[0]];
+        let len = input.len().min(WINDOW) & !1;
+        let (words, units) = input.get(..len).unwrap_or_default().as_chunks::<8>();
+        // Whole words, because the compiler makes vector code of that and not of single units.
+        let (room, last) = self.0.as_chunks_mut::<8>();
+        for (swapped, word) in room.iter_mut().zip(words) {
+            let word = u64::from_le_bytes(*word);
+            let word = (word & EVEN_BYTES) << 8 | word >> 8 & EVEN_BYTES;
+            *swapped = word.to_le_bytes();
         }
-        Swapped(self.0.get(..2 * len).unwrap_or_default())
+        let room = room.as_flattened_mut().get_mut(8 * words.len()..).unwrap_or(last);
+        for (swapped, unit) in room.as_chunks_mut::<2>().0.iter_mut().zip(units.as_chunks().0) {
+            let [low, high]: [u8; 2] = *unit;
+            *swapped = [high, low];
+        }
+        Swapped(self.0.get(..len).unwrap_or_default())
     }
 }
 

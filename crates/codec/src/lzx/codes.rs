@@ -1,6 +1,8 @@
 //! Reading the codes of a block.
 #![expect(clippy::indexing_slicing, reason = "positions are checked against the slice's length")]
 
+use std::hint::select_unpredictable;
+
 use super::entries::{ALIGNED_PAYLOADS, LENGTH_PAYLOADS, VERBATIM_PAYLOADS, plain_payloads};
 use super::layout::{
     ALIGNED_FIELD_BITS, ALIGNED_MAX_BITS, ALIGNED_SYMBOLS, LENGTH_MAX_BITS, LENGTH_SYMBOLS,
@@ -45,22 +47,29 @@ pub(crate) struct Codes {
 
 /// The aligned code in a form that needs no branch on whether there is an aligned symbol.
 #[derive(Clone, Debug)]
-pub(crate) struct AlignedFast([u16; 256]);
+pub(crate) struct AlignedFast {
+    rows: [[u16; 128]; 2],
+}
 
 impl AlignedFast {
+    fn new() -> Self {
+        Self { rows: [[0; 128]; 2] }
+    }
+
     fn fill(&mut self, table: &AlignedTable) {
-        for (i, entry) in self.0[128..].iter_mut().enumerate() {
+        for (i, entry) in self.rows[1].iter_mut().enumerate() {
             *entry = table.symbol_entry((i as u64) << 57).map_or(0, |entry| {
                 (total_bits(entry) | ((entry >> PAYLOAD_SHIFT & 7) ^ (i as u32 >> 4)) << 8) as u16
             });
         }
     }
     pub(crate) fn is_empty(&self) -> bool {
-        self.0[128] == 0
+        self.rows[1][0] == 0
     }
     #[inline(always)]
     pub(crate) fn entry(&self, is_there: bool, bits: u64) -> u16 {
-        self.0[((bits >> 57) as usize | usize::from(is_there) << 7) & 255]
+        let [none, some] = &self.rows;
+        select_unpredictable(is_there, some, none)[(bits >> 57) as usize]
     }
 }
 
@@ -71,7 +80,7 @@ impl Codes {
             main: MainTable::new(),
             length: LengthTable::new(),
             aligned: AlignedTable::new(),
-            aligned_fast: AlignedFast([0; 256]),
+            aligned_fast: AlignedFast::new(),
             pretree: PretreeTable::new(),
             main_symbols: main_symbols.min(MAX_MAIN_SYMBOLS),
             main_lens: [0; MAX_MAIN_SYMBOLS],
