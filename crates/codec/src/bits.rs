@@ -281,6 +281,12 @@ impl<S: Source> FastBits<S> {
         self.count = self.count.wrapping_sub(n);
     }
 
+    /// Whether at least `n` bits are fetched.
+    #[inline(always)]
+    pub(crate) const fn has(&self, n: u32) -> bool {
+        self.count & 63 >= n
+    }
+
     /// What follows the fetched units.
     #[inline(always)]
     pub(crate) const fn rest(&self) -> S {

@@ -165,16 +165,22 @@ fn read_lens(
     pretree: &PretreeTable,
     lens: &mut [u8],
 ) -> Result<(), Fault> {
+    /// What a run of changed lengths takes: two codewords and a bit.
+    const MOST_BITS: u32 = 2 * PRETREE_MAX_BITS as u32 + REPEAT_RUN.1;
     let mut rest = lens;
     let mut fast = reader.begin_fast();
     while !rest.is_empty() && fast.refill() {
-        let entry = pretree.symbol_entry(fast.bits).ok_or(Fault::BadCode { code: PRETREE })?;
-        fast.consume(entry >> TOTAL_SHIFT);
-        rest = next_lens(rest, entry, pretree, |n| {
-            let bits = fast.bits;
-            fast.consume(n);
-            bits
-        })?;
+        // Symbols are short: a refill lasts for many, and waiting for one after each takes longer than
+        // decoding it.
+        while !rest.is_empty() && fast.has(MOST_BITS) {
+            let entry = pretree.symbol_entry(fast.bits).ok_or(Fault::BadCode { code: PRETREE })?;
+            fast.consume(entry >> TOTAL_SHIFT);
+            rest = next_lens(rest, entry, pretree, |n| {
+                let bits = fast.bits;
+                fast.consume(n);
+                bits
+            })?;
+        }
     }
     reader.end_fast(fast);
     while !rest.is_empty() {
