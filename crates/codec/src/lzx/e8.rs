@@ -100,21 +100,21 @@ fn translate_calls(chunk: &mut [u8], translate: impl Fn(i32, i32) -> i32) {
 
 /// Bytes searched for E8 at once.
 const BLOCK: usize = 32;
-/// Blocks listed at once.
+/// Blocks listed at once, a power of two.
 const SECTION_BLOCKS: usize = 32;
 
 /// The numbers of the blocks that hold an E8 byte, and how many they are.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "a section has few blocks")]
+#[expect(clippy::indexing_slicing, reason = "the index is masked")]
 fn blocks_with_calls(section: &[[u8; BLOCK]]) -> ([u8; SECTION_BLOCKS], usize) {
     let mut hits = [0; SECTION_BLOCKS];
     let mut count = 0;
     for (number, block) in section.iter().enumerate() {
         // No early exit inside a block: the compiler turns this into vector compares.
         let has_call = block.iter().fold(false, |found, &byte| found | (byte == CALL));
-        if let Some(hit) = hits.get_mut(count) {
-            *hit = number as u8;
-        }
+        // There are at most as many hits as numbers before this one: the mask changes nothing.
+        hits[count & (SECTION_BLOCKS - 1)] = number as u8;
         count += usize::from(has_call);
     }
     (hits, count)
