@@ -7,4 +7,6 @@ mod lzms_data;
 #[cfg(test)]
 mod lzx_compress;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod samples;
