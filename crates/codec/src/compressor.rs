@@ -28,6 +28,7 @@ pub struct Compressor {
     format: Format,
     chunk_size: u32,
     level: Level,
+    xpress: Option<crate::xpress::compress::XpressCompressor>,
 }
 
 impl Compressor {
@@ -42,7 +43,9 @@ impl Compressor {
         if format == Format::Lzms {
             return Err(NewCodecError::CompressUnsupported { format });
         }
-        Ok(Self { format, chunk_size, level })
+        let xpress = (format == Format::Xpress)
+            .then(|| crate::xpress::compress::XpressCompressor::new(chunk_size as usize, level));
+        Ok(Self { format, chunk_size, level, xpress })
     }
 
     /// The format this compressor writes.
@@ -69,7 +72,6 @@ impl Compressor {
     ///
     /// `input` must not exceed [`Self::chunk_size`]; if it does the answer is `None`.
     pub fn compress(&mut self, input: &[u8], output: &mut [u8]) -> Option<usize> {
-        let _ = (input, output);
-        None
+        self.xpress.as_mut()?.compress(input, output)
     }
 }

@@ -1,3 +1,4 @@
 //! XPRESS-Huffman, \[MS-XCA\] section 2.1.
 
+pub(crate) mod compress;
 pub(crate) mod layout;
