@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 /// Bytes that can be read at any offset.
+#[expect(clippy::len_without_is_empty, reason = "the length costs a call that can fail")]
 pub trait ReadAt: Send + Sync {
     /// Fills `buf` from the bytes at `offset`.
     ///
@@ -16,7 +17,6 @@ pub trait ReadAt: Send + Sync {
     ///
     /// # Errors
     /// Whatever the storage reports.
-    #[expect(clippy::len_without_is_empty, reason = "the length costs a call that can fail")]
     fn len(&self) -> io::Result<u64>;
 }
 

@@ -1,5 +1,7 @@
 //! One compressor object for all formats.
 
+use crate::lzx::compress::LzxCompressor;
+use crate::xpress::compress::XpressCompressor;
 use crate::{Format, NewCodecError};
 
 /// How hard to compress: higher is smaller and slower. The scale is wimlib's, so that its users'
@@ -28,7 +30,13 @@ pub struct Compressor {
     format: Format,
     chunk_size: u32,
     level: Level,
-    xpress: Option<crate::xpress::compress::XpressCompressor>,
+    engine: Engine,
+}
+
+#[derive(Debug)]
+enum Engine {
+    Xpress(Box<XpressCompressor>),
+    Lzx(Box<LzxCompressor>),
 }
 
 impl Compressor {
@@ -40,12 +48,14 @@ impl Compressor {
         if !format.allows_chunk_size(chunk_size) {
             return Err(NewCodecError::ChunkSize { format, size: chunk_size });
         }
-        if format == Format::Lzms {
-            return Err(NewCodecError::CompressUnsupported { format });
-        }
-        let xpress = (format == Format::Xpress)
-            .then(|| crate::xpress::compress::XpressCompressor::new(chunk_size as usize, level));
-        Ok(Self { format, chunk_size, level, xpress })
+        let engine = match format {
+            Format::Lzx => Engine::Lzx(Box::new(LzxCompressor::new(chunk_size, level))),
+            Format::Xpress => {
+                Engine::Xpress(Box::new(XpressCompressor::new(chunk_size as usize, level)))
+            }
+            Format::Lzms => return Err(NewCodecError::CompressUnsupported { format }),
+        };
+        Ok(Self { format, chunk_size, level, engine })
     }
 
     /// The format this compressor writes.
@@ -72,6 +82,10 @@ impl Compressor {
     ///
     /// `input` must not exceed [`Self::chunk_size`]; if it does the answer is `None`.
     pub fn compress(&mut self, input: &[u8], output: &mut [u8]) -> Option<usize> {
-        self.xpress.as_mut()?.compress(input, output)
+        match &mut self.engine {
+            _ if input.len() > self.chunk_size as usize => None,
+            Engine::Lzx(lzx) => lzx.compress(input, output),
+            Engine::Xpress(xpress) => xpress.compress(input, output),
+        }
     }
 }

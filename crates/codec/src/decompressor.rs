@@ -1,12 +1,22 @@
 //! One decompressor object for all formats.
 
-use crate::{DecompressError, Format, NewCodecError};
+use crate::lzx::decompress::LzxDecompressor;
+use crate::xpress::decompress::XpressDecompressor;
+use crate::{DecompressError, Format, NewCodecError, lzms};
 
 /// Decompresses chunks of one format, reusing its tables from chunk to chunk.
 #[derive(Debug)]
 pub struct Decompressor {
     format: Format,
     chunk_size: u32,
+    decoder: Decoder,
+}
+
+#[derive(Debug)]
+enum Decoder {
+    Xpress(XpressDecompressor),
+    Lzx(Box<LzxDecompressor>),
+    Lzms(Box<lzms::Decoder>),
 }
 
 impl Decompressor {
@@ -18,7 +28,12 @@ impl Decompressor {
         if !format.allows_chunk_size(chunk_size) {
             return Err(NewCodecError::ChunkSize { format, size: chunk_size });
         }
-        Ok(Self { format, chunk_size })
+        let decoder = match format {
+            Format::Xpress => Decoder::Xpress(XpressDecompressor::new()),
+            Format::Lzx => Decoder::Lzx(Box::new(LzxDecompressor::new(chunk_size))),
+            Format::Lzms => Decoder::Lzms(Box::new(lzms::Decoder::new(chunk_size))),
+        };
+        Ok(Self { format, chunk_size, decoder })
     }
 
     /// The format this decompressor reads.
@@ -36,12 +51,19 @@ impl Decompressor {
     /// Decompresses `input` into exactly `output.len()` bytes.
     ///
     /// # Errors
-    /// [`DecompressError`] if the input breaks the format; `output` then holds unspecified bytes.
+    /// [`DecompressError`] if the input breaks the format or the output is larger than
+    /// [`Self::chunk_size`]; `output` then holds unspecified bytes.
     pub fn decompress(&mut self, input: &[u8], output: &mut [u8]) -> Result<(), DecompressError> {
-        Err(DecompressError {
-            format: self.format,
-            offset: input.len(),
-            fault: crate::Fault::InputTooShort { produced: 0, expected: output.len() },
-        })
+        let limit = usize::try_from(self.chunk_size).unwrap_or(usize::MAX);
+        let result = if output.len() > limit {
+            Err((crate::Fault::OutputTooLarge { expected: output.len(), limit }, 0))
+        } else {
+            match &mut self.decoder {
+                Decoder::Xpress(decoder) => decoder.decompress(input, output),
+                Decoder::Lzx(decoder) => decoder.decompress(input, output),
+                Decoder::Lzms(decoder) => return decoder.decode(input, output),
+            }
+        };
+        result.map_err(|(fault, offset)| DecompressError { format: self.format, offset, fault })
     }
 }

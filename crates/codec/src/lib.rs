@@ -22,13 +22,16 @@
 //! **Limits.** No LZMS compression. Chunk sizes are those of [`Format::chunk_sizes`].
 #![forbid(unsafe_code)]
 
+mod bits;
 mod compressor;
+mod copy;
 mod decompressor;
 mod error;
 mod format;
 mod huffman;
 pub mod lzms;
 pub mod lzx;
+mod matchfinder;
 pub mod xpress;
 
 pub use compressor::{Compressor, Level};

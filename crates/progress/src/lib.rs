@@ -70,9 +70,10 @@ impl Progress {
     /// Lowers the expected total, when work turns out to be unnecessary (a duplicate).
     pub fn reduce_total_bytes(&self, bytes: u64) {
         // The closure always returns `Some`, so the update cannot fail.
-        let _previous = self.total_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |total| {
-            Some(total.saturating_sub(bytes))
-        });
+        let _previous =
+            self.total_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |total| {
+                Some(total.saturating_sub(bytes))
+            });
     }
 
     /// Asks the worker to stop at its next check.

@@ -184,7 +184,7 @@ mod tests {
     fn every_offset_lies_in_its_slot() {
         for offset in 1..(2 << 20) - 2 {
             let slot = offset_slot(offset);
-            assert!(slot >= RECENT_OFFSETS && slot < MAX_OFFSET_SLOTS, "{offset}");
+            assert!((RECENT_OFFSETS..MAX_OFFSET_SLOTS).contains(&slot), "{offset}");
             let within = offset.checked_sub(OFFSET_BASE[slot]).unwrap();
             assert!(within < 1 << OFFSET_EXTRA_BITS[slot], "{offset}");
         }

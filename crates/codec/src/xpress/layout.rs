@@ -13,10 +13,6 @@ pub(crate) const TABLE_BYTES: usize = SYMBOLS / 2;
 
 /// Shortest match, in bytes.
 pub(crate) const MIN_MATCH: usize = 3;
-/// Longest match, in bytes: what a 16-bit length field can say.
-pub(crate) const MAX_MATCH: usize = 65535 + MIN_MATCH;
-/// Longest offset, in bytes.
-pub(crate) const MAX_OFFSET: usize = 65535;
 /// A length nibble of this value says that a length byte follows.
 pub(crate) const LONG_LENGTH_NIBBLE: usize = 15;
 /// A length byte of this value says that a 16-bit length follows.

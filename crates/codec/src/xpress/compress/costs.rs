@@ -31,7 +31,8 @@ impl Costs {
     #[inline(always)]
     pub(super) fn literals_win(&self, bytes: u64, offset_bits: u32) -> bool {
         let literal = |index: u32| u32::from(self.literals[(bytes >> (8 * index)) as usize % 256]);
-        literal(0) + literal(1) + literal(2) <= u32::from(self.three_bytes[offset_bits as usize % 16])
+        literal(0) + literal(1) + literal(2)
+            <= u32::from(self.three_bytes[offset_bits as usize % 16])
     }
 
     /// Renews the estimates from the frequencies so far if that is due.

@@ -13,7 +13,6 @@
 #![expect(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
-    clippy::cast_lossless,
     reason = "positions, lengths and offsets of a chunk have at most 17 bits"
 )]
 

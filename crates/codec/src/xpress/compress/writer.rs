@@ -61,7 +61,7 @@ impl Writer {
         let symbols = code.codewords.iter().zip(&code.lens).enumerate();
         for (entry, (symbol, (&codeword, &len))) in self.entries.iter_mut().zip(symbols) {
             let extra = extra_bits(symbol);
-            *entry = u64::from(codeword) << (extra + 8) | u64::from(len) + u64::from(extra);
+            *entry = (u64::from(codeword) << (extra + 8)) | (u64::from(len) + u64::from(extra));
         }
         let length_bytes = self.write_bits(items.words(), &code.lens);
         self.interleave(length_bytes, out);
@@ -172,7 +172,7 @@ impl Bits<'_> {
     #[inline(always)]
     fn put(&mut self, bits: u64, count: u8) {
         self.count += u32::from(count);
-        self.pending |= bits << (64 - self.count & 63);
+        self.pending |= bits << ((64 - self.count) & 63);
     }
 
     /// Moves all complete bytes to the stream.

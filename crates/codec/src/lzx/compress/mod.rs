@@ -1,0 +1,276 @@
+//! The LZX compressor.
+//!
+//! ```text
+//!  chunk ─ E8 filter ─ links ─┬─ lazy parse ──────────────────────────────────┬─ split ─ codes ─ bits
+//!                             └─ all matches ─ quick parse ─ split ─ cheapest ┘
+//!                                                              path per block
+//! ```
+//!
+//! All matches of a segment are found once and kept; a quick parse over them gives the first statistics,
+//! by which the segment is cut into blocks and the first costs are set. The result depends on nothing
+//! but the chunk and the settings, so that parallel captures are reproducible.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "positions lie in the chunk and symbols in their alphabets by construction; a wrong one \
+              panics; chunks are at most 2 MiB, so positions and counts fit 32 bits"
+)]
+
+mod bits;
+mod block;
+mod cache;
+mod cost;
+mod lazy;
+mod optimal;
+mod parse;
+mod pretree;
+mod quick;
+mod settings;
+mod split;
+
+use crate::Level;
+use crate::lzx::{e8, layout};
+use crate::matchfinder::links::LinkFinder;
+use crate::matchfinder::{Data, Large, PADDING, Size, Small};
+use bits::BitWriter;
+use block::Codes;
+use cache::MatchCache;
+use cost::Costs;
+use optimal::{Block, Optimizer};
+use parse::{Cut, Lengths, Parse, Recent};
+use settings::{Optimal, SAMPLE_STRIDE, Settings, Strategy};
+use split::Splitter;
+
+/// Chunks up to this size, in bytes, have 16-bit positions.
+const SMALL_CHUNK: u32 = 1 << 16;
+/// Larger chunks are parsed in segments of this many bytes, which bounds the match cache.
+const SEGMENT: usize = 1 << 16;
+/// Chunks smaller than this never get smaller than themselves: the code lengths alone take more.
+const SMALLEST: usize = 32;
+
+/// Compresses chunks of up to a window's size.
+#[derive(Debug)]
+pub(crate) enum LzxCompressor {
+    /// Windows up to 64 KiB.
+    Small(Box<Engine<Small>>),
+    /// Larger ones.
+    Large(Box<Engine<Large>>),
+}
+
+impl LzxCompressor {
+    /// A compressor for chunks of at most `window` bytes.
+    pub(crate) fn new(window: u32, level: Level) -> Self {
+        if window <= SMALL_CHUNK {
+            Self::Small(Box::new(Engine::new(window, level)))
+        } else {
+            Self::Large(Box::new(Engine::new(window, level)))
+        }
+    }
+
+    /// Compresses `input` into `output`, if it gets smaller.
+    pub(crate) fn compress(&mut self, input: &[u8], output: &mut [u8]) -> Option<usize> {
+        match self {
+            Self::Small(engine) => engine.compress(input, output),
+            Self::Large(engine) => engine.compress(input, output),
+        }
+    }
+}
+
+/// The compressor for one size of tables.
+#[derive(Debug)]
+pub(crate) struct Engine<S: Size> {
+    window: u32,
+    main_symbols: usize,
+    settings: Settings,
+    data: S::Data,
+    finder: LinkFinder<S>,
+    parse: Parse,
+    splitter: Splitter,
+    cache: MatchCache,
+    costs: Box<Costs>,
+    optimizer: Optimizer,
+}
+
+/// What goes over from block to block.
+struct State<'a> {
+    out: BitWriter<'a>,
+    /// Room in `out`, in bits, not yet used up.
+    room: u64,
+    lens: Lengths,
+    recent: Recent,
+}
+
+impl<S: Size> Engine<S> {
+    fn new(window: u32, level: Level) -> Self {
+        let size = window as usize;
+        let main_symbols = layout::main_symbols(window);
+        let settings = Settings::new(level);
+        Self {
+            window,
+            main_symbols,
+            settings,
+            data: S::Data::new(size),
+            finder: LinkFinder::new(size),
+            parse: Parse::new(),
+            splitter: Splitter::new(main_symbols),
+            cache: match settings.strategy {
+                Strategy::Lazy => MatchCache::default(),
+                Strategy::Optimal(_) => MatchCache::new(size.min(SEGMENT)),
+            },
+            costs: Box::new(Costs::new()),
+            optimizer: Optimizer::new(),
+        }
+    }
+
+    fn compress(&mut self, input: &[u8], output: &mut [u8]) -> Option<usize> {
+        let len = input.len();
+        if len < SMALLEST || len > self.window as usize {
+            return None;
+        }
+        let bytes = self.data.bytes_mut();
+        bytes[..len].copy_from_slice(input);
+        bytes[len..len + PADDING].fill(0);
+        e8::encode(&mut bytes[..len]);
+        let pairs = matches!(self.settings.strategy, Strategy::Optimal(_));
+        if pairs {
+            self.finder.link::<true>(&self.data, len);
+        } else {
+            self.finder.link::<false>(&self.data, len);
+        }
+        let room = output.len().min(len - 1);
+        let mut state = State {
+            out: BitWriter::new(&mut output[..room]),
+            room: room as u64 * 8,
+            lens: Lengths::new(),
+            recent: Recent(layout::INITIAL_RECENT),
+        };
+        for start in (0..len).step_by(SEGMENT) {
+            let end = (start + SEGMENT).min(len);
+            self.parse.begin_cells((start, end), self.settings.cell_size);
+            match self.settings.strategy {
+                Strategy::Lazy => self.lazy_segment((start, end), &mut state)?,
+                Strategy::Optimal(how) => self.optimal_segment((start, end), how, &mut state)?,
+            }
+        }
+        state.out.finish()
+    }
+
+    fn lazy_segment(&mut self, (start, end): (usize, usize), state: &mut State<'_>) -> Option<()> {
+        let effort = self.settings.effort;
+        let range = (start, end);
+        let recent =
+            lazy::parse(&self.finder, &self.data, range, state.recent, effort, &mut self.parse);
+        state.recent = recent;
+        self.parse.finish_cells();
+        self.splitter.split(&mut self.parse.cuts);
+        let bytes = self.data.bytes();
+        let mut begin = (start, 0);
+        for cell in &self.parse.cuts {
+            let codes = Codes::new(&cell.freqs, &state.lens, self.main_symbols);
+            let block = &bytes[begin.0..cell.end];
+            let sequences = &self.parse.sequences[begin.1..cell.sequences];
+            state.write(codes, self.window, block, sequences)?;
+            begin = (cell.end, cell.sequences);
+        }
+        Some(())
+    }
+
+    fn optimal_segment(
+        &mut self,
+        (start, end): (usize, usize),
+        how: Optimal,
+        state: &mut State<'_>,
+    ) -> Option<()> {
+        self.cache.fill(&self.finder, &self.data, (start, end), self.settings.effort, how);
+        quick::parse(&self.data, (start, end), &self.cache, state.recent, &mut self.parse);
+        self.parse.finish_cells();
+        self.splitter.split(&mut self.parse.cuts);
+        let bytes = self.data.bytes();
+        let mut block = Block { start, end, base: start, first: 0 };
+        for cell in &self.parse.cuts {
+            block.end = cell.end;
+            self.costs.set(&cell.freqs, self.main_symbols);
+            let mut parser = BlockParser {
+                data: &self.data,
+                cache: &self.cache,
+                costs: &mut self.costs,
+                optimizer: &mut self.optimizer,
+                main_symbols: self.main_symbols,
+                how,
+            };
+            if how.sample > 0 {
+                parser.sample(block, cell, state.recent);
+            }
+            let recent = parser.passes(block, state.recent);
+            state.recent = recent;
+            let parse = &self.optimizer.parse;
+            let codes = Codes::new(&parse.freqs, &state.lens, self.main_symbols);
+            let block_bytes = &bytes[block.start..block.end];
+            state.write(codes, self.window, block_bytes, &parse.sequences)?;
+            block.first += self.cache.count(block.start - start, block.end - start);
+            block.start = block.end;
+        }
+        Some(())
+    }
+}
+
+impl State<'_> {
+    /// Writes a block, if it fits.
+    fn write(
+        &mut self,
+        codes: Codes,
+        window: u32,
+        bytes: &[u8],
+        sequences: &[parse::Sequence],
+    ) -> Option<()> {
+        self.room = self.room.checked_sub(codes.bits())?;
+        codes.write_header(bytes.len(), window, &mut self.out);
+        codes.write_body(bytes, sequences, &mut self.out);
+        self.lens = codes.lens;
+        Some(())
+    }
+}
+
+/// What parsing one block needs.
+struct BlockParser<'a, D> {
+    data: &'a D,
+    cache: &'a MatchCache,
+    costs: &'a mut Costs,
+    optimizer: &'a mut Optimizer,
+    main_symbols: usize,
+    how: Optimal,
+}
+
+impl<D: Data> BlockParser<'_, D> {
+    /// Parses some of the block and mixes what that gives into the costs.
+    fn sample(&mut self, block: Block, cell: &Cut, mut recent: Recent) {
+        let mut piece = block;
+        self.optimizer.parse.clear();
+        while piece.start < block.end {
+            piece.end = (piece.start + self.how.sample).min(block.end);
+            let jump = self.how.jump.hastier();
+            recent = self.optimizer.run(self.data, piece, self.cache, self.costs, recent, jump);
+            let next = (piece.start + SAMPLE_STRIDE).min(block.end);
+            piece.first += self.cache.count(piece.start - piece.base, next - piece.base);
+            piece.start = next;
+        }
+        let mut freqs = self.optimizer.parse.freqs.clone();
+        freqs.scale((SAMPLE_STRIDE / self.how.sample) as u32);
+        freqs.add(&cell.freqs);
+        self.costs.set(&freqs, self.main_symbols);
+    }
+
+    /// Parses the block as often as it has to be. The parse stays in the optimizer.
+    fn passes(&mut self, block: Block, recent: Recent) -> Recent {
+        let mut after = recent;
+        for pass in 0..self.how.passes {
+            if pass > 0 {
+                self.costs.set(&self.optimizer.parse.freqs, self.main_symbols);
+            }
+            self.optimizer.parse.clear();
+            let jump = self.how.jump;
+            after = self.optimizer.run(self.data, block, self.cache, self.costs, recent, jump);
+        }
+        after
+    }
+}

@@ -1,0 +1,78 @@
+//! What a level means.
+
+use super::cost::{COST_SHIFT, UNIT};
+use super::optimal::Jump;
+use crate::Level;
+use crate::matchfinder::links::Effort;
+
+/// How a chunk is parsed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settings {
+    pub(super) effort: Effort,
+    pub(super) strategy: Strategy,
+    /// Smallest block, in bytes.
+    pub(super) cell_size: usize,
+}
+
+/// Lazily or optimally.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Strategy {
+    /// Each match is chosen by looking one position ahead.
+    Lazy,
+    /// The cheapest path is sought.
+    Optimal(Optimal),
+}
+
+/// How the cheapest path is sought.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Optimal {
+    pub(super) jump: Jump,
+    /// A match longer than this leaves only longer ones of interest to the positions it covers.
+    pub(super) satisfied: usize,
+    /// Bytes of each [`SAMPLE_STRIDE`] that are parsed first, for better statistics than those of the
+    /// quick parse; zero for none.
+    pub(super) sample: usize,
+    /// Parses of the whole block, each with the costs that the one before found.
+    pub(super) passes: u32,
+}
+
+/// Distance between the beginnings of samples, in bytes.
+pub(super) const SAMPLE_STRIDE: usize = 4096;
+
+/// Levels below this one parse lazily.
+const FIRST_OPTIMAL: u32 = 35;
+
+impl Settings {
+    pub(super) fn new(Level(level): Level) -> Self {
+        // Effort grows with the level and ends somewhere.
+        let level = level.clamp(1, 400);
+        if level < FIRST_OPTIMAL {
+            return Self {
+                effort: Effort {
+                    depth: (level * 3 / 2).max(2),
+                    nice: (level as usize * 4).max(12),
+                },
+                strategy: Strategy::Lazy,
+                cell_size: 4096,
+            };
+        }
+        let (depth, nice, satisfied, lengths, margin) = match level {
+            ..45 => (8, 64, 10, 10, 3),
+            45..70 => (level / 2, (level as usize * 5).min(250), 16, 20, 0),
+            _ => (level / 2, 250, 64, 32, 0),
+        };
+        let passes = match level {
+            ..70 => 1,
+            70..90 => 2,
+            _ => (level / 33).min(6),
+        };
+        let sample = 0;
+        let margin = u64::from(margin * UNIT) << COST_SHIFT;
+        let jump = Jump { length: nice, keep: 8, lengths, margin };
+        Self {
+            effort: Effort { depth, nice },
+            strategy: Strategy::Optimal(Optimal { jump, satisfied, sample, passes }),
+            cell_size: if level < 45 { 4096 } else { 2048 },
+        }
+    }
+}

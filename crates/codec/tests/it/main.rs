@@ -1,0 +1,10 @@
+//! Tests of the codecs through their public interface.
+
+#[cfg(test)]
+mod lzms;
+#[cfg(test)]
+mod lzms_data;
+#[cfg(test)]
+mod lzx_compress;
+#[cfg(test)]
+mod samples;

@@ -1,0 +1,90 @@
+//! What `--help` shows below the options: a few commands to start from, and what the words mean.
+
+/// For the program.
+pub(crate) const PROGRAM: &str = "\
+Exit status: 0 done, 1 failed, 2 wrong usage, 3 done but incomplete (each item left out is listed).
+
+Examples:
+  imprint capture /mnt/pc1 pc1.wim \"Room 12\"       make a WIM file of a directory
+  imprint apply pc1.wim 1 /mnt/pc2                 put it into another
+  imprint capture --help                           options and examples of one verb";
+
+/// For `capture`.
+pub(crate) const CAPTURE: &str = "\
+Examples:
+  imprint capture /mnt/pc1 pc1.wim
+  imprint capture /mnt/pc1 pc1.wim \"Windows 11\" \"Room 12, spring\" --check --boot
+  imprint capture /mnt/pc1 pc1.wim --compress=fast --threads=2
+  imprint capture /mnt/pc1 pc1.wim --config=exclude.ini --flags=Professional
+  imprint capture /srv/data data.wim --unix-data --update-of=old.wim:-1";
+
+/// For `append`.
+pub(crate) const APPEND: &str = "\
+A WIM file has one compression for all its images: --compress may set the level, not another type.
+
+Examples:
+  imprint append /mnt/pc1 pc1.wim \"After the updates\"
+  imprint append /srv/data data.wim --update-of=-1
+  imprint append /srv/data data.wim --create";
+
+/// For `apply`.
+pub(crate) const APPLY: &str = "\
+Files that are in TARGET but not in the image stay. Image all goes into one directory per image.
+
+Examples:
+  imprint apply pc1.wim /mnt/pc2
+  imprint apply pc1.wim 2 /mnt/pc2 --check
+  imprint apply pc1.swm 1 /mnt/pc2 --ref=\"pc1*.swm\"";
+
+/// For `info`.
+pub(crate) const INFO: &str = "\
+Examples:
+  imprint info pc1.wim
+  imprint info pc1.wim 1 --json
+  imprint info pc1.wim 1 \"New name\" \"New description\" --boot
+  imprint info pc1.wim 1 --image-property WINDOWS/VERSION/MAJOR=10
+  imprint info pc1.wim --xml > pc1.xml";
+
+/// For `dir`.
+pub(crate) const DIR: &str = "\
+Examples:
+  imprint dir pc1.wim 1
+  imprint dir pc1.wim 1 --path=/Windows/System32 --detailed
+  imprint dir pc1.wim 1 --path=/Windows/explorer.exe --one-file-only --detailed --json";
+
+/// For `extract`.
+pub(crate) const EXTRACT: &str = "\
+Paths start at the image's root; slashes and backslashes both separate, * and ? match within a name.
+
+Examples:
+  imprint extract pc1.wim 1 /Windows/explorer.exe
+  imprint extract pc1.wim 1 \"/Windows/Fonts/*.ttf\" --dest-dir=fonts
+  imprint extract pc1.wim 1 /Windows/win.ini --to-stdout
+  imprint extract pc1.wim 1 @files.txt --dest-dir=out";
+
+/// For `export`.
+pub(crate) const EXPORT: &str = "\
+Examples:
+  imprint export all.wim 2 one.wim
+  imprint export all.wim \"Windows 11\" one.wim \"New name\" --boot
+  imprint export install.esd all install.wim --compress=lzx --check";
+
+/// For `delete`.
+pub(crate) const DELETE: &str = "\
+The file is written anew without the data that only this image used, unless --soft is given.
+
+Examples:
+  imprint delete pc1.wim 1
+  imprint delete pc1.wim \"Old state\" --soft";
+
+/// For `optimize`.
+pub(crate) const OPTIMIZE: &str = "\
+Examples:
+  imprint optimize pc1.wim
+  imprint optimize pc1.wim --compress=lzx:100 --check";
+
+/// For `verify`.
+pub(crate) const VERIFY: &str = "\
+Examples:
+  imprint verify pc1.wim
+  imprint verify pc1.swm --ref=\"pc1*.swm\" --json";

@@ -1,0 +1,204 @@
+//! `imprint apply`: puts an image's files into a directory.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use fs_err::File;
+use imprint_image::host::{HostTarget, TargetOptions};
+use imprint_image::{Applied, Outcome, Target, apply};
+use imprint_wim::{HeaderFlags, Wim};
+use imprint_winvalues::tree::Tree;
+use serde::Serialize;
+
+use super::open::{self, OpenSet};
+use crate::cli::hi::{self, Placement, Security};
+use crate::cli::low::ApplyArgs;
+use crate::console::Console;
+use crate::error::UsageError;
+use crate::exit::Status;
+use crate::meter::{Bytes, counted};
+use crate::report::lost::{self, LostFacts};
+use crate::report::skipped::{self, SkippedFacts};
+use crate::selector::Selector;
+use crate::watch::watch;
+
+/// What to apply, and where.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Job {
+    wim: PathBuf,
+    image: Selector,
+    target: PathBuf,
+    check: bool,
+    references: Vec<String>,
+    /// `None`: as the file's flag says.
+    fix_links: Option<bool>,
+    placement: Placement,
+}
+
+impl Job {
+    pub(super) fn new(args: ApplyArgs) -> Result<Self, UsageError> {
+        let (image, target) = match args.target {
+            Some(target) => (Some(args.image_or_target.to_string_lossy().into_owned()), target),
+            None => (None, args.image_or_target.into()),
+        };
+        Ok(Self {
+            wim: hi::wim_path(args.wim, "input")?,
+            image: Selector::new(image),
+            target,
+            check: args.check,
+            references: args.references.references,
+            fix_links: hi::fix_links(&args.links),
+            placement: Placement::from(&args.placement),
+        })
+    }
+}
+
+/// Applies the images one after the other.
+pub(super) fn run(job: &Job, console: &mut Console) -> anyhow::Result<Status> {
+    let set = OpenSet::open_whole(&job.wim, &job.references)?;
+    set.check_integrity(job.check, console)?;
+    let wim = set.primary()?;
+    let images = job.image.resolve(&job.wim, &open::image_names(wim))?;
+    let targets = targets(job, wim, &images);
+    if targets.len() > 1 {
+        fs_err::create_dir_all(&job.target)?;
+    }
+    let mut documents = Vec::new();
+    let mut status = Status::Done;
+    for (index, target) in targets {
+        let (document, ended) = apply_one(job, &set, (index, &target), console)?;
+        documents.push(document);
+        status = status.max(ended);
+    }
+    if console.json() {
+        let path = job.wim.to_string_lossy().into_owned();
+        console.print_json(&Document { path, images: documents })?;
+    }
+    Ok(status)
+}
+
+/// Several images get a directory each, named after the image where that is a plain name no other
+/// image has, and after its index otherwise.
+fn targets(job: &Job, wim: &Wim<File>, images: &[u32]) -> Vec<(u32, PathBuf)> {
+    let &[only] = images else {
+        let names = open::image_names(wim);
+        let mut used = HashSet::new();
+        let name = |(index, name): (u32, String)| {
+            let plain = is_plain(&name) && used.insert(name.to_lowercase());
+            let part = if plain { name } else { index.to_string() };
+            (index, job.target.join(part))
+        };
+        return images.iter().copied().zip(names).map(name).collect();
+    };
+    vec![(only, job.target.clone())]
+}
+
+/// Whether a name can be a directory's on any system, and cannot be taken for an index.
+fn is_plain(name: &str) -> bool {
+    let odd = |c: char| c.is_control() || r#"/\:*?"<>|"#.contains(c);
+    !name.is_empty()
+        && name.len() <= 200
+        && !name.contains(odd)
+        && !name.starts_with('.')
+        && !name.ends_with(['.', ' '])
+        && !name.chars().all(|c| c.is_ascii_digit())
+}
+
+fn apply_one(
+    job: &Job,
+    set: &OpenSet,
+    (index, target): (u32, &Path),
+    console: &mut Console,
+) -> anyhow::Result<(ImageDocument, Status)> {
+    let wim = set.primary()?;
+    let context = || format!("failed to read image {index} of {}", job.wim.display());
+    let image = wim.read_tree(index).with_context(context)?;
+    for warning in &image.warnings {
+        console.warn(&format_args!("warning: image {index}: {warning}\n"));
+    }
+    let fix_links = wim.header().flags.contains(HeaderFlags::RP_FIX);
+    let options = target_options(&job.placement, job.fix_links.unwrap_or(fix_links));
+    let (outcome, lost) = place(set, &image.tree, (target, options), &job.placement, console)?;
+    let Applied { names, streams, bytes } = outcome.done;
+    console.summary(&format_args!(
+        "applied image {index} of {} to {}: {}, {} of data",
+        job.wim.display(),
+        target.display(),
+        counted(names, "name"),
+        Bytes(bytes),
+    ))?;
+    let document = ImageDocument {
+        index,
+        target: target.to_string_lossy().into_owned(),
+        names,
+        streams,
+        bytes,
+        not_kept: lost,
+        skipped: skipped::facts(&outcome.skipped),
+    };
+    Ok((document, skipped::finish(console, &outcome.skipped)))
+}
+
+/// How to write to a directory.
+pub(super) const fn target_options(placement: &Placement, fix_links: bool) -> TargetOptions {
+    TargetOptions {
+        unix_data: placement.metadata.unix_data,
+        no_acls: matches!(placement.metadata.security, Security::Ignore),
+        strict_acls: matches!(placement.metadata.security, Security::Strict),
+        no_attributes: placement.no_attributes,
+        fix_reparse: fix_links,
+        include_invalid_names: placement.invalid_names,
+        sync: false,
+    }
+}
+
+/// Puts a tree into a directory and says what the directory cannot keep of it.
+pub(super) fn place(
+    set: &OpenSet,
+    tree: &Tree,
+    (path, options): (&Path, TargetOptions),
+    placement: &Placement,
+    console: &mut Console,
+) -> anyhow::Result<(Outcome<Applied>, Vec<LostFacts>)> {
+    let mut target = HostTarget::new(path, options)?;
+    let lost = lost::lost(tree, &target.capabilities(), placement);
+    let threads = open::threads(placement.threads);
+    let outcome = watch(console.progress(), |progress| {
+        apply(set.blobs.wims(), tree, &mut target, threads, progress)
+    })?;
+    lost::note(console, &lost);
+    Ok((outcome, lost))
+}
+
+#[derive(Serialize)]
+struct Document {
+    path: String,
+    images: Vec<ImageDocument>,
+}
+
+#[derive(Serialize)]
+struct ImageDocument {
+    index: u32,
+    target: String,
+    names: u64,
+    streams: u64,
+    bytes: u64,
+    not_kept: Vec<LostFacts>,
+    skipped: Vec<SkippedFacts>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_plain;
+
+    #[test]
+    fn directories_get_plain_names_only() {
+        for name in ["Windows 11 Pro", "x.y", "7th"] {
+            assert!(is_plain(name), "{name}");
+        }
+        for name in ["", ".", "..", ".x", "a/b", r"a\b", "a:b", "x.", "x ", "7", "a\n"] {
+            assert!(!is_plain(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! What the tests of all crates share. Only test code may depend on this crate.
+//!
+//! - [`CrashFile`] remembers every write and can show what a kill or a power cut leaves of the file.
+//! - [`FailingFile`] is any storage that stops working after a number of operations or bytes.
+//! - [`Random`] and [`Kind`] make the same data from the same seed on every machine.
+//! - [`tools`] finds and runs the independent programs that judge our output.
+//! - [`soak`] lets a test run longer when asked to.
+//!
+//! **Contract.** Nothing here returns an error a test would have to handle: what cannot go on panics
+//! and says why. A missing tool fails the test that needs it; it never skips.
+//!
+//! **Non-goals.** Plain memory is [`imprint_blockio::MemoryFile`], temporary directories are
+//! `tempfile`'s.
+#![forbid(unsafe_code)]
+#![expect(clippy::panic, reason = "a test that cannot go on says why and stops")]
+
+mod crash_file;
+mod data;
+mod failing_file;
+mod random;
+pub mod soak;
+pub mod tools;
+
+pub use crash_file::{CrashFile, Cut};
+pub use data::Kind;
+pub use failing_file::{FailingFile, Fault, Limit};
+pub use random::Random;

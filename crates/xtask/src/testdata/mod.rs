@@ -1,0 +1,164 @@
+//! Real files made by others, and what independent readers say of them.
+//!
+//! The folder lies outside the project, because its files' licences or contents keep them out. It
+//! holds `MANIFEST.tsv` (every file with its hash), the files in folders named after their family
+//! (`wim-wimlib`), and `expected/` (what other readers see in them).
+
+mod expected;
+mod listing;
+mod policy;
+mod wim;
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, bail, ensure};
+
+use crate::process;
+use crate::workspace::Workspace;
+
+/// What `cargo xtask testdata` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Suite {
+    /// The folder with MANIFEST.tsv.
+    dir: PathBuf,
+    /// A finished `imprint` to test instead of building one.
+    #[arg(long, value_name = "PROGRAM")]
+    ours: Option<PathBuf>,
+}
+
+/// The families that are looked at.
+const WIM: &str = "wim";
+
+/// What ends the names of files that are containers, among those of a family.
+const CONTAINERS: [&str; 4] = ["wim", "esd", "swm", "ppkg"];
+
+/// Checks every file that is looked at and prints what is wrong.
+pub(crate) fn run(workspace: &Workspace, suite: &Suite) -> anyhow::Result<()> {
+    let manifest = Manifest::read(&suite.dir)?;
+    manifest.check(&suite.dir)?;
+    let program = match &suite.ours {
+        Some(program) => program.clone(),
+        None => process::build(workspace, "imprint", "imprint")?,
+    };
+    let expected = expected::read(&suite.dir.join("expected/wim.tsv"))?;
+    let mut faults = 0;
+    let mut files = 0;
+    for file in manifest.containers(WIM) {
+        let empty = expected::Images::default();
+        let expected = expected.get(file).unwrap_or(&empty);
+        let found = wim::check(&program, &suite.dir.join(file), expected, policy::of(file))?;
+        files += 1;
+        faults += found.len();
+        for fault in &found {
+            println!("{file}: {fault}");
+        }
+    }
+    ensure!(files > 0, "there are no files of the family {WIM:?}");
+    println!("testdata: {files} files of family {WIM:?}, {faults} faults");
+    for (family, count) in manifest.other_families(WIM) {
+        println!("testdata: {count} files of family {family:?} are not looked at");
+    }
+    if faults == 0 { Ok(()) } else { bail!("{faults} faults") }
+}
+
+/// The list of files.
+#[derive(Debug)]
+struct Manifest {
+    /// Path below the folder, and SHA-256.
+    files: Vec<(String, String)>,
+}
+
+impl Manifest {
+    fn read(dir: &Path) -> anyhow::Result<Self> {
+        Self::parse(&fs_err::read_to_string(dir.join("MANIFEST.tsv"))?)
+    }
+
+    /// Reads a table whose columns are named in its first line.
+    fn parse(text: &str) -> anyhow::Result<Self> {
+        let mut lines = text.lines();
+        let names: Vec<_> = lines.next().context("MANIFEST.tsv is empty")?.split('\t').collect();
+        let column = |wanted: &str| {
+            let index = names.iter().position(|name| *name == wanted);
+            index.with_context(|| format!("MANIFEST.tsv has no column {wanted:?}"))
+        };
+        let (path, hash) = (column("stored_path")?, column("stored_sha256")?);
+        let row = |line: &str| {
+            let cells: Vec<_> = line.split('\t').collect();
+            let cell = |index: usize| cells.get(index).copied().map(str::to_owned);
+            cell(path).zip(cell(hash)).with_context(|| format!("MANIFEST.tsv: short line {line:?}"))
+        };
+        Ok(Self { files: lines.map(row).collect::<Result<_, _>>()? })
+    }
+
+    /// Proves that the files are those the expectations were made from.
+    fn check(&self, dir: &Path) -> anyhow::Result<()> {
+        let mut command = Command::new("sha256sum");
+        command.current_dir(dir).args(["--check", "--quiet", "-"]).stdin(Stdio::piped());
+        let mut child = command.spawn().context("failed to start sha256sum")?;
+        let mut stdin = child.stdin.take().context("sha256sum has no standard input")?;
+        for (path, hash) in &self.files {
+            writeln!(stdin, "{hash}  {path}")?;
+        }
+        drop(stdin);
+        let status = child.wait()?;
+        ensure!(status.success(), "files are not those of MANIFEST.tsv");
+        Ok(())
+    }
+
+    /// The containers of a family.
+    fn containers(&self, family: &str) -> impl Iterator<Item = &str> {
+        self.files.iter().map(|(path, _)| path.as_str()).filter(move |path| {
+            let extension = Path::new(path).extension();
+            family_of(path) == family
+                && extension.is_some_and(|e| CONTAINERS.iter().any(|container| e == *container))
+        })
+    }
+
+    fn other_families(&self, family: &str) -> BTreeMap<&str, usize> {
+        let mut counts = BTreeMap::new();
+        for (path, _) in &self.files {
+            if family_of(path) != family {
+                *counts.entry(family_of(path)).or_default() += 1;
+            }
+        }
+        counts
+    }
+}
+
+/// `wim-wimlib/README` is of the family `wim`.
+fn family_of(path: &str) -> &str {
+    path.split(['-', '/']).next().unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "\
+stored_path\tstored_size\tstored_sha256
+wim-a/one.wim\t1\tabc
+wim-a/README\t2\tdef
+hive-b/SYSTEM\t3\t012
+";
+
+    #[test]
+    fn sorts_files_into_families() {
+        let manifest = Manifest::parse(TEXT).unwrap();
+        assert_eq!(manifest.containers("wim").collect::<Vec<_>>(), ["wim-a/one.wim"]);
+        assert_eq!(manifest.other_families("wim"), BTreeMap::from([("hive", 1)]));
+        Manifest::parse("path\tsize\n").unwrap_err();
+    }
+
+    #[test]
+    fn notices_files_that_are_not_those_of_the_list() {
+        let dir = tempfile::tempdir().unwrap();
+        fs_err::write(dir.path().join("a"), "abc").unwrap();
+        let hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        let manifest = |hash: &str| Manifest { files: vec![("a".to_owned(), hash.to_owned())] };
+        manifest(hash).check(dir.path()).unwrap();
+        manifest(&hash.replace("ba78", "ca78")).check(dir.path()).unwrap_err();
+    }
+}
