@@ -1,6 +1,8 @@
 //! Tests of the codecs through their public interface.
 
 #[cfg(test)]
+mod judge;
+#[cfg(test)]
 mod lzms;
 #[cfg(test)]
 mod lzms_data;
@@ -8,3 +10,5 @@ mod lzms_data;
 mod lzx_compress;
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod xpress_compress;

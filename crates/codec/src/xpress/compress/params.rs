@@ -42,7 +42,7 @@ impl Params {
             45..55 => Effort::Normal,
             _ => Effort::Much,
         };
-        let nice = (level.0 * 2).clamp(16, 128) as usize;
+        let nice = level.0.saturating_mul(2).clamp(16, 128) as usize;
         Self { strategy: Strategy::Lazy(effort), nice }
     }
 }
