@@ -77,8 +77,8 @@ pub(super) fn parse<H: HashBits, const FIRST: usize, const NEXT: usize>(
 /// counted as 4 bits.
 #[inline(always)]
 fn is_worth_a_literal(better: Match, found: Match) -> bool {
-    let gain = (better.len as i32 - found.len as i32) * 4;
-    gain + found.offset_bits() as i32 - better.offset_bits() as i32 > 2
+    let gain = (better.len as i32 - found.len as i32) * 3;
+    gain + found.offset_bits() as i32 - better.offset_bits() as i32 > 1
 }
 
 /// Lets a match at `at` take over the literals before it that it covers as well.
