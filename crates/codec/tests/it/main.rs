@@ -1,6 +1,8 @@
 //! Tests of the codecs through their public interface.
 
 #[cfg(test)]
+mod judge;
+#[cfg(test)]
 mod lzms;
 #[cfg(test)]
 mod lzms_data;
@@ -10,3 +12,5 @@ mod lzx_compress;
 mod replay;
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod xpress_compress;
