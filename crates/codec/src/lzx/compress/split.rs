@@ -6,7 +6,6 @@
 
 use super::cost::{UNIT, log2};
 use super::parse::{Cut, Frequencies};
-use crate::lzx::layout::*;
 
 /// Estimated bits of a block's header: a fixed part, and a part for each symbol in use. Fitted to real
 /// headers, most of which only code the difference to the block before.
