@@ -66,7 +66,7 @@ impl Settings {
             70..90 => 2,
             _ => (level / 33).min(6),
         };
-        let sample = if (45..70).contains(&level) { 512 } else { 0 };
+        let sample = if (60..70).contains(&level) { 512 } else { 0 };
         let margin = u64::from(margin * UNIT) << COST_SHIFT;
         let jump = Jump { length: nice, keep: 8, lengths, margin };
         Self {
