@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use imprint_codec::{Compressor, Decompressor, Format, Level};
 
 const CHUNK: u32 = 32768;
-const LEVELS: [u32; 5] = [1, 20, 35, 50, 100];
+const LEVELS: [u32; 6] = [1, 20, 35, 50, 60, 100];
 
 thread_local! {
     static USED: RefCell<Vec<Compressor>> = RefCell::new(LEVELS.map(compressor).into());

@@ -13,7 +13,7 @@ fn lzx(chunk_size: u32, level: u32) -> Compressor {
 #[test]
 fn every_kind_at_every_level() {
     let mut judged = Judged::new(Format::Lzx, 32768);
-    for level in (1..=100).step_by(9).chain([20, 34, 35, 44, 45, 50, 69, 70, 100, 300]) {
+    for level in (1..=100).step_by(9).chain([20, 34, 35, 44, 45, 50, 59, 60, 69, 70, 100, 300]) {
         let mut compressor = lzx(32768, level);
         for (kind, plain) in samples::all(32768, u64::from(level)) {
             if let Some(packed) = round_trip(&mut compressor, &plain, &format!("{kind}, {level}")) {
