@@ -4,6 +4,7 @@
 //! - [`FailingFile`] is any storage that stops working after a number of operations or bytes.
 //! - [`Random`] and [`Kind`] make the same data from the same seed on every machine.
 //! - [`tools`] finds and runs the independent programs that judge our output.
+//! - [`replay`] runs what fuzzing found through what the fuzz target demands.
 //! - [`soak`] lets a test run longer when asked to.
 //!
 //! **Contract.** Nothing here returns an error a test would have to handle: what cannot go on panics
@@ -18,6 +19,7 @@ mod crash_file;
 mod data;
 mod failing_file;
 mod random;
+mod replay;
 pub mod soak;
 pub mod tools;
 
@@ -25,3 +27,4 @@ pub use crash_file::{CrashFile, Cut};
 pub use data::Kind;
 pub use failing_file::{FailingFile, Fault, Limit};
 pub use random::Random;
+pub use replay::replay;
