@@ -70,6 +70,20 @@ pub(crate) const fn is_no_symbol(entry: u32) -> bool {
     entry & (RARE | 63 << TOTAL_SHIFT) == RARE
 }
 
+/// Payloads of a code whose symbols stand for the numbers from `first` on.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+pub(crate) const fn plain_payloads<const N: usize>(first: u32) -> [u32; N] {
+    let mut table = [0; N];
+    let mut symbol = 0;
+    while symbol < N {
+        #[expect(clippy::cast_possible_truncation, reason = "alphabets are small")]
+        let value = first + symbol as u32;
+        table[symbol] = value << PAYLOAD_SHIFT;
+        symbol += 1;
+    }
+    table
+}
+
 /// The codeword lengths given form no complete code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct IncompleteCode;
@@ -195,8 +209,7 @@ impl<const ROOT: usize, const SIZE: usize> DecodeTable<ROOT, SIZE> {
         let mut lens = Lengths { counts, len: ROOT, left: 0 };
         let mut start = 1 << ROOT;
         let mut rest = symbols;
-        let (_, pointers) = (0, root_at..1 << ROOT);
-        for root in pointers {
+        for root in root_at..1 << ROOT {
             // One root entry's share of the code space is filled by the next few codewords; the last
             // of them is the longest and says how wide the subtable's index must be.
             let mut ahead = lens.clone();

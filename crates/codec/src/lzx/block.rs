@@ -73,7 +73,7 @@ impl Block<'_> {
         /// copying it writes too much.
         const OUT_MARGIN: usize = 1 + MIN_MATCH + LONG_LENGTH_HEADER + COPY_SLACK;
         let Some(out_limit) = out.len().checked_sub(OUT_MARGIN) else { return false };
-        if IS_ALIGNED && self.codes.aligned_fast.is_empty() {
+        if IS_ALIGNED && self.codes.aligned.is_empty() {
             return false;
         }
         let mut at = *position;
@@ -179,9 +179,10 @@ impl Block<'_> {
         if !IS_ALIGNED {
             return number;
         }
-        let aligned = self.codes.aligned_fast.entry(has_aligned_symbol(entry), fast.bits);
-        fast.consume(aligned.into());
-        number ^ u64::from(aligned >> 8)
+        // The three bits behind the verbatim ones are in the number already.
+        let change = self.codes.aligned.change(has_aligned_symbol(entry), fast.bits);
+        fast.consume(change.into());
+        number ^ u64::from(change >> 8)
     }
 
     /// Decodes the rest, checking each step.

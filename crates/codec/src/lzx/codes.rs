@@ -1,76 +1,46 @@
 //! Reading the codes of a block.
 #![expect(clippy::indexing_slicing, reason = "positions are checked against the slice's length")]
 
-use std::hint::select_unpredictable;
-
-use super::entries::{ALIGNED_PAYLOADS, LENGTH_PAYLOADS, VERBATIM_PAYLOADS, plain_payloads};
+use super::aligned::AlignedCode;
+use super::entries::{ALIGNED_PAYLOADS, LENGTH_PAYLOADS, VERBATIM_PAYLOADS};
 use super::layout::{
-    ALIGNED_FIELD_BITS, ALIGNED_MAX_BITS, ALIGNED_SYMBOLS, LENGTH_MAX_BITS, LENGTH_SYMBOLS,
-    LITERALS, MAIN_MAX_BITS, MANY_ZEROS_RUN, MAX_MAIN_SYMBOLS, PRETREE_FIELD_BITS,
-    PRETREE_MANY_ZEROS, PRETREE_MAX_BITS, PRETREE_MODULUS, PRETREE_REPEAT, PRETREE_SYMBOLS,
-    PRETREE_ZEROS, REPEAT_RUN, ZEROS_RUN,
+    ALIGNED_FIELD_BITS, ALIGNED_SYMBOLS, LENGTH_MAX_BITS, LENGTH_SYMBOLS, LITERALS, MAIN_MAX_BITS,
+    MANY_ZEROS_RUN, MAX_MAIN_SYMBOLS, PRETREE_FIELD_BITS, PRETREE_MANY_ZEROS, PRETREE_MAX_BITS,
+    PRETREE_MODULUS, PRETREE_REPEAT, PRETREE_SYMBOLS, PRETREE_ZEROS, REPEAT_RUN, ZEROS_RUN,
 };
 use crate::Fault;
 use crate::bits::{UnitReader, top};
-use crate::huffman::decode::{DecodeTable, PAYLOAD_SHIFT, Scratch, TOTAL_SHIFT, total_bits};
+use crate::huffman::decode::{
+    DecodeTable, PAYLOAD_SHIFT, Scratch, TOTAL_SHIFT, plain_payloads, total_bits,
+};
 
 /// Names of the codes in faults.
-pub(crate) const MAIN: &str = "LZX main";
-pub(crate) const LENGTH: &str = "LZX length";
-pub(crate) const ALIGNED: &str = "LZX aligned offset";
-const PRETREE: &str = "LZX pretree";
+pub(crate) const MAIN: &str = "main";
+pub(crate) const LENGTH: &str = "length";
+pub(crate) const ALIGNED: &str = "aligned offset";
+const PRETREE: &str = "pretree";
 
 /// Index width of the main code's root table.
 pub(crate) const MAIN_ROOT_BITS: usize = 11;
-/// At most 2726 (main), 878 (length), 390 (pretree) and 128 (aligned) entries are used.
+/// At most 2726 (main), 878 (length) and 390 (pretree) entries are used.
 pub(crate) type MainTable = DecodeTable<MAIN_ROOT_BITS, 4096>;
 pub(crate) type LengthTable = DecodeTable<9, 1024>;
-pub(crate) type AlignedTable = DecodeTable<ALIGNED_MAX_BITS, 128>;
 type PretreeTable = DecodeTable<7, 512>;
 
 static PRETREE_PAYLOADS: [u32; PRETREE_SYMBOLS] = plain_payloads(0);
-static ALIGNED_CODE_PAYLOADS: [u32; ALIGNED_SYMBOLS] = plain_payloads(0);
 
 /// The codes of a block, and the codeword lengths that the next block's are coded against.
 #[derive(Clone, Debug)]
 pub(crate) struct Codes {
     pub(crate) main: MainTable,
     pub(crate) length: LengthTable,
-    pub(crate) aligned: AlignedTable,
-    pub(crate) aligned_fast: AlignedFast,
+    /// Means something in aligned blocks only.
+    pub(crate) aligned: AlignedCode,
     pretree: PretreeTable,
     main_symbols: usize,
     main_lens: [u8; MAX_MAIN_SYMBOLS],
     length_lens: [u8; LENGTH_SYMBOLS],
     scratch: Scratch,
-}
-
-/// The aligned code in a form that needs no branch on whether there is an aligned symbol.
-#[derive(Clone, Debug)]
-pub(crate) struct AlignedFast {
-    rows: [[u16; 128]; 2],
-}
-
-impl AlignedFast {
-    fn new() -> Self {
-        Self { rows: [[0; 128]; 2] }
-    }
-
-    fn fill(&mut self, table: &AlignedTable) {
-        for (i, entry) in self.rows[1].iter_mut().enumerate() {
-            *entry = table.symbol_entry((i as u64) << 57).map_or(0, |entry| {
-                (total_bits(entry) | ((entry >> PAYLOAD_SHIFT & 7) ^ (i as u32 >> 4)) << 8) as u16
-            });
-        }
-    }
-    pub(crate) fn is_empty(&self) -> bool {
-        self.rows[1][0] == 0
-    }
-    #[inline(always)]
-    pub(crate) fn entry(&self, is_there: bool, bits: u64) -> u16 {
-        let [none, some] = &self.rows;
-        select_unpredictable(is_there, some, none)[(bits >> 57) as usize]
-    }
 }
 
 impl Codes {
@@ -79,8 +49,7 @@ impl Codes {
         Self {
             main: MainTable::new(),
             length: LengthTable::new(),
-            aligned: AlignedTable::new(),
-            aligned_fast: AlignedFast::new(),
+            aligned: AlignedCode::new(),
             pretree: PretreeTable::new(),
             main_symbols: main_symbols.min(MAX_MAIN_SYMBOLS),
             main_lens: [0; MAX_MAIN_SYMBOLS],
@@ -110,9 +79,8 @@ impl Codes {
             let mut lens = [0; ALIGNED_SYMBOLS];
             read_fields(reader, ALIGNED_FIELD_BITS, &mut lens);
             self.aligned
-                .build(&lens, &ALIGNED_CODE_PAYLOADS, ALIGNED_MAX_BITS, &mut self.scratch)
+                .build(&lens, &mut self.scratch)
                 .map_err(|_incomplete| Fault::BadCode { code: ALIGNED })?;
-            self.aligned_fast.fill(&self.aligned);
         }
         let (literals, matches) = self.main_lens[..self.main_symbols].split_at_mut(LITERALS);
         for lens in [literals, matches, &mut self.length_lens] {
@@ -135,7 +103,7 @@ impl Codes {
     }
 }
 
-/// Reads numbers of `width` bits, at most four.
+/// Reads numbers of `width` bits, at most four bits each.
 #[expect(clippy::cast_possible_truncation, reason = "fields have a few bits")]
 fn read_fields(reader: &mut UnitReader<'_>, width: u32, fields: &mut [u8]) {
     for group in fields.chunks_mut(8) {
@@ -166,6 +134,7 @@ fn read_lens(
     lens: &mut [u8],
 ) -> Result<(), Fault> {
     /// What a run of changed lengths takes: two codewords and a bit.
+    #[expect(clippy::cast_possible_truncation, reason = "small")]
     const MOST_BITS: u32 = 2 * PRETREE_MAX_BITS as u32 + REPEAT_RUN.1;
     let mut rest = lens;
     let mut fast = reader.begin_fast();
@@ -197,10 +166,9 @@ fn read_lens(
 }
 
 /// Writes the length, or run of lengths, that a pretree symbol stands for to the front of `lens`, which
-/// is not empty, and returns the rest. `take` consumes as many bits as it is told (0 to 15) and returns the bit buffer as
-/// it was before.
+/// is not empty, and returns the rest. `take` consumes as many bits as it is told (0 to 15) and returns
+/// the bit buffer as it was before.
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "alphabet and fields are small")]
 fn next_lens<'a>(
     lens: &'a mut [u8],
     entry: u32,

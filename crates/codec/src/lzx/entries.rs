@@ -15,7 +15,7 @@ use super::layout::{
     MAX_EXTRA_BITS, MAX_MAIN_SYMBOLS, MIN_MATCH, OFFSET_BASE, OFFSET_EXTRA_BITS, RECENT_OFFSETS,
 };
 use super::recent::RecentOffsets;
-use crate::huffman::decode::{PAYLOAD_SHIFT, RARE, SIMPLE, TOTAL_SHIFT};
+use crate::huffman::decode::{PAYLOAD_SHIFT, RARE, SIMPLE, TOTAL_SHIFT, plain_payloads};
 
 const BYTE_SHIFT: u32 = 23;
 const HEADER_SHIFT: u32 = 23;
@@ -28,26 +28,13 @@ pub(crate) static VERBATIM_PAYLOADS: [u32; MAX_MAIN_SYMBOLS] = main_payloads(fal
 /// Main code, aligned blocks: the low offset bits that have their own symbols are no extra bits.
 pub(crate) static ALIGNED_PAYLOADS: [u32; MAX_MAIN_SYMBOLS] = main_payloads(true);
 /// Length code: the payload is the match length.
+#[expect(clippy::cast_possible_truncation, reason = "small")]
 pub(crate) static LENGTH_PAYLOADS: [u32; LENGTH_SYMBOLS] =
     plain_payloads((MIN_MATCH + LONG_LENGTH_HEADER) as u32);
 
-/// Payloads of a code whose symbols stand for the numbers from `first` on.
-#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-pub(crate) const fn plain_payloads<const N: usize>(first: u32) -> [u32; N] {
-    let mut table = [0; N];
-    let mut symbol = 0;
-    while symbol < N {
-        #[expect(clippy::cast_possible_truncation, reason = "alphabets are small")]
-        let value = first + symbol as u32;
-        table[symbol] = value << PAYLOAD_SHIFT;
-        symbol += 1;
-    }
-    table
-}
-
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 #[expect(clippy::cast_possible_truncation, reason = "alphabets are small")]
-const fn main_payloads(aligned: bool) -> [u32; MAX_MAIN_SYMBOLS] {
+const fn main_payloads(is_aligned_block: bool) -> [u32; MAX_MAIN_SYMBOLS] {
     let mut table = [0; MAX_MAIN_SYMBOLS];
     let mut symbol = 0;
     while symbol < MAX_MAIN_SYMBOLS {
@@ -56,7 +43,7 @@ const fn main_payloads(aligned: bool) -> [u32; MAX_MAIN_SYMBOLS] {
         } else {
             let slot = (symbol - LITERALS) / LENGTH_HEADERS;
             let header = (symbol - LITERALS) % LENGTH_HEADERS;
-            let is_aligned = aligned && slot >= FIRST_ALIGNED_SLOT;
+            let is_aligned = is_aligned_block && slot >= FIRST_ALIGNED_SLOT;
             let rare = if header == LONG_LENGTH_HEADER { RARE } else { 0 };
             (header as u32) << HEADER_SHIFT | offset_payload(slot, is_aligned) | rare
         };
@@ -97,8 +84,7 @@ pub(crate) const fn short_length_of(entry: u32) -> usize {
 /// Whether a length symbol follows.
 #[inline(always)]
 pub(crate) const fn has_length_symbol(entry: u32) -> bool {
-    entry & (LONG_LENGTH_HEADER as u32) << HEADER_SHIFT
-        == (LONG_LENGTH_HEADER as u32) << HEADER_SHIFT
+    short_length_of(entry) == MIN_MATCH + LONG_LENGTH_HEADER
 }
 
 /// Where the queue holds a recent offset: in the low six bits.
@@ -127,6 +113,7 @@ pub(crate) const fn offset_number(entry: u32, bits: u64) -> u64 {
 /// aligned slot.
 #[inline(always)]
 pub(crate) const fn has_aligned_symbol(entry: u32) -> bool {
+    // The field is smaller the more extra bits there are.
     const LOWEST: u32 = 64 - MANTISSA_BITS - MAX_EXTRA_BITS;
     const HIGHEST: u32 = 64 - MANTISSA_BITS - ALIGNED_BITS;
     const { assert!(RecentOffsets::place(2) < LOWEST) }
