@@ -28,7 +28,7 @@ const ROOT_BITS: usize = 11;
 /// At most 2566 entries are used.
 const TABLE_SIZE: usize = 4096;
 /// Name of the code in faults.
-const CODE: &str = "XPRESS";
+const CODE: &str = "symbol";
 
 /// Literals are simple symbols with the byte here.
 const BYTE_SHIFT: u32 = 23;
