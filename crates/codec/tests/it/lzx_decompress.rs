@@ -302,14 +302,19 @@ fn aligned_blocks() {
 
 #[test]
 fn an_aligned_code_may_be_empty() {
-    let start: String = "abc".repeat(20);
-    let maker = Maker::new().block(ALIGNED, 63).bits(0, 24).codes(MAIN, LENGTH).text(&start);
-    check(&maker.clone().text("abc"), "abc".repeat(21).as_bytes());
-    check_fault(
-        &maker.main(match_symbol(10, 1)).bits(0, 20),
-        63,
-        "aligned offset code lengths do not form a complete prefix code",
-    );
+    // A size at which all is near the output's end, and one at which nothing is.
+    for size in [63, 3000] {
+        let start = "abc".repeat(20);
+        let maker = Maker::new().block(ALIGNED, size).bits(0, 24).codes(MAIN, LENGTH).text(&start);
+        let size = usize::try_from(size).unwrap();
+        let rest = "b".repeat(size - 60);
+        check(&maker.clone().text(&rest), format!("{start}{rest}").as_bytes());
+        check_fault(
+            &maker.main(match_symbol(10, 1)).bits(0, 20),
+            size,
+            "aligned offset code lengths do not form a complete prefix code",
+        );
+    }
 }
 
 #[test]
