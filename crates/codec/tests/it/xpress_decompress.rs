@@ -146,13 +146,14 @@ fn faults() {
 fn faults_far_from_the_ends() {
     let letters = "00".repeat(400);
     let zeros = "0".repeat(4000);
-    let code: Vec<_> = ABC.into_iter().take(4).chain([(256 + 15 * 16, 2)]).collect();
-    check_fault(
-        &chunk(&code, &units(&format!("{letters} 10 111111111111111 {zeros}"))),
-        3000,
-        "XPRESS chunk: match offset 65535 exceeds the 400 bytes produced so far (at offset 0x16a \
-         of the chunk)",
-    );
+    // The shortest match, and one with length bytes.
+    for symbol in [256 + 15 * 16, 511] {
+        let code: Vec<_> = ABC.into_iter().take(4).chain([(symbol, 2)]).collect();
+        let chunk = chunk(&code, &units(&format!("{letters} 10 111111111111111 {zeros}")));
+        let error = decompress(&chunk, 3000).unwrap_err();
+        let fault = "XPRESS chunk: match offset 65535 exceeds the 400 bytes produced so far (";
+        assert!(error.starts_with(fault), "{error}");
+    }
     // The longest match there is.
     let mut long = units(&format!("{} 10 1 {}", "00".repeat(399), "0".repeat(15)));
     long.extend([0xFF, 0xFF, 0xFF]);
