@@ -69,9 +69,10 @@ impl Block<'_> {
         out: &mut [u8],
         position: &mut usize,
     ) -> bool {
-        /// What a round may write, long matches apart: a literal, the longest short match, and what
-        /// copying it writes too much.
-        const OUT_MARGIN: usize = 1 + MIN_MATCH + LONG_LENGTH_HEADER + COPY_SLACK;
+        /// What a round may write, long matches apart: a literal, and up to seven bytes less than two
+        /// words for the longest short match.
+        const OUT_MARGIN: usize = 1 + 2 * 8;
+        const { assert!(MIN_MATCH + LONG_LENGTH_HEADER - 1 == 8) }
         let Some(out_limit) = out.len().checked_sub(OUT_MARGIN) else { return false };
         if IS_ALIGNED && self.codes.aligned.is_empty() {
             return false;

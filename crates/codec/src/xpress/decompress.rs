@@ -120,9 +120,9 @@ impl XpressDecompressor {
     /// position.
     #[inline(never)]
     fn decode_fast(&self, reader: &mut UnitReader<'_>, out: &mut [u8]) -> usize {
-        /// What a round may write, long matches apart: a literal, the longest short match, and what
-        /// copying it writes too much.
-        const OUT_MARGIN: usize = 1 + MIN_MATCH + LONG_LENGTH_NIBBLE + COPY_SLACK;
+        /// What a round may write, long matches apart: a literal, and what copying a short match does.
+        const OUT_MARGIN: usize = 1 + COPY_SLACK;
+        const { assert!(MIN_MATCH + LONG_LENGTH_NIBBLE <= COPY_SLACK) }
         let mut at = 0;
         let Some(out_limit) = out.len().checked_sub(OUT_MARGIN) else { return at };
         let input = reader.input();
