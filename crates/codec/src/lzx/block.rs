@@ -18,11 +18,12 @@ use super::entries::{
 use super::layout::{LONG_LENGTH_HEADER, MIN_MATCH};
 use super::recent::RecentOffsets;
 use crate::Fault;
-use crate::bits::{FastBits, SwapWindow, Swapped, UnitReader};
+use crate::bits::{FastBits, UnitReader};
 use crate::copy::{COPY_SLACK, copy_exact, copy_wide};
 use crate::huffman::decode::{
     LEN_SHIFT, PAYLOAD_SHIFT, RARE, SIMPLE, TOTAL_SHIFT, code_len, is_no_symbol, total_bits,
 };
+use crate::units::{SwapWindow, Swapped};
 
 /// What a block's symbols are decoded with.
 pub(crate) struct Block<'a> {

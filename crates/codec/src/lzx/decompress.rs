@@ -8,7 +8,8 @@ use super::layout::{
 };
 use super::recent::RecentOffsets;
 use crate::Fault;
-use crate::bits::{SwapWindow, UnitReader};
+use crate::bits::UnitReader;
+use crate::units::SwapWindow;
 
 /// Decodes LZX chunks.
 #[derive(Clone, Debug)]

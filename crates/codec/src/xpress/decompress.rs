@@ -16,12 +16,13 @@ use super::layout::{
     LITERALS, LONG_LENGTH_BYTE, LONG_LENGTH_NIBBLE, MAX_BITS, MIN_MATCH, SYMBOLS, TABLE_BYTES,
 };
 use crate::Fault;
-use crate::bits::{FastBits, Stored, UnitReader};
+use crate::bits::{FastBits, UnitReader};
 use crate::copy::{COPY_SLACK, copy_exact, copy_wide};
 use crate::huffman::decode::{
     DecodeTable, LEN_SHIFT, PAYLOAD_SHIFT, RARE, SIMPLE, Scratch, TOTAL_SHIFT, code_len,
     is_no_symbol, total_bits,
 };
+use crate::units::Stored;
 
 /// Index width of the root table. Wider means fewer subtables but more entries to fill per chunk.
 const ROOT_BITS: usize = 11;
