@@ -1,7 +1,7 @@
 //! Copying matches: bytes already produced are appended again.
 #![expect(clippy::indexing_slicing, reason = "one range check per copy is the point")]
 
-/// How many bytes [`copy_wide`] and [`copy_short`] may write behind the end of a match.
+/// How many bytes [`copy_wide`] may write behind the end of a match.
 pub(crate) const COPY_SLACK: usize = 32;
 
 /// Appends `length` bytes at `at`, taken from `offset` bytes before.
