@@ -110,10 +110,11 @@ impl NewWim {
     ///
     /// # Errors
     /// [`FileError`] naming the file; what had the name before then still has it.
-    pub fn commit(self, integrity: IntegrityChange) -> Result<(), FileError> {
+    pub fn commit(self, integrity: IntegrityChange, progress: &Progress) -> Result<(), FileError> {
         let Self { pending, path, unique, writer } = self;
         let failed = |source| FileError::Write { path, source };
-        drop(writer.finish(FinishOptions { integrity }).map_err(failed)?);
+        let options = FinishOptions { integrity };
+        drop(writer.finish_with(options, progress).map_err(failed)?);
         Ok(pending.commit(unique)?)
     }
 }
@@ -131,6 +132,30 @@ pub fn append_to(path: &Path) -> Result<WimWriter<File>, FileError> {
     let wim =
         Wim::open(file).map_err(|source| FileError::Open { path: path.to_owned(), source })?;
     WimWriter::append(wim).map_err(|source| FileError::Write { path: path.to_owned(), source })
+}
+
+/// Changes a WIM file in place with `work` and finishes it; if that fails, the file is as it was.
+///
+/// # Errors
+/// [`FileError`] naming the file, and whatever `work` returns.
+pub fn change_wim<T, E: From<FileError>>(
+    path: &Path,
+    integrity: IntegrityChange,
+    progress: &Progress,
+    work: impl FnOnce(&mut WimWriter<File>) -> Result<T, E>,
+) -> Result<T, E> {
+    let mut writer = append_to(path)?;
+    let done = match work(&mut writer) {
+        Ok(done) => done,
+        Err(error) => {
+            // If cutting fails, too, the file is longer than it need be and good all the same.
+            drop(writer.abandon());
+            return Err(error);
+        }
+    };
+    let failed = |source| FileError::Write { path: path.to_owned(), source };
+    drop(writer.finish_with(FinishOptions { integrity }, progress).map_err(failed)?);
+    Ok(done)
 }
 
 /// What to make anew of a WIM file.
@@ -182,7 +207,7 @@ pub fn rebuild(
         IntegrityChange::Keep if wim.header().has_integrity() => IntegrityChange::Add,
         change => change,
     };
-    new.commit(integrity)
+    new.commit(integrity, progress)
 }
 
 /// The number of threads to use when nobody says: one for each processor there is.
