@@ -11,9 +11,17 @@ mod extract;
 #[cfg(test)]
 mod facts;
 #[cfg(test)]
+mod forest;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod imagex;
+#[cfg(test)]
+mod interop_images;
+#[cfg(test)]
+mod interop_ntfs;
+#[cfg(test)]
+mod interop_trees;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
