@@ -27,7 +27,11 @@ mod kill;
 #[cfg(test)]
 mod signals;
 #[cfg(test)]
+mod sizes;
+#[cfg(test)]
 mod status;
+#[cfg(test)]
+mod trouble;
 #[cfg(test)]
 mod world;
 #[cfg(test)]
