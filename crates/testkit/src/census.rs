@@ -94,8 +94,7 @@ impl Walk {
             }
             below.extend_from_slice(name.to_bytes());
             if self.note(handle, &name, below.clone()) == FileType::Directory {
-                let flags =
-                    OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 let child = rustix::fs::openat(&*handle, &*name, flags, Mode::empty())
                     .unwrap_or_else(|error| panic!("{name:?}: {error}"));
                 open.push((below, Self::names(&child), child));
@@ -105,9 +104,11 @@ impl Walk {
 
     fn names(handle: &OwnedFd) -> Vec<CString> {
         let list = Dir::read_from(handle).unwrap_or_else(|error| panic!("list: {error}"));
-        list.map(|entry| entry.unwrap_or_else(|error| panic!("list: {error}")).file_name().to_owned())
-            .filter(|name| !matches!(name.to_bytes(), b"." | b".."))
-            .collect()
+        list.map(|entry| {
+            entry.unwrap_or_else(|error| panic!("list: {error}")).file_name().to_owned()
+        })
+        .filter(|name| !matches!(name.to_bytes(), b"." | b".."))
+        .collect()
     }
 
     /// Takes down a file and says what kind it is of.

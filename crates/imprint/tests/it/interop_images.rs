@@ -31,7 +31,8 @@ impl States {
         }
         self.world.write("src/seed", number.to_string());
         if number == 2 {
-            self.world.shell("rm -r src/equal/3 && mv src/sizes/X86 src/moved && ln src/seed src/s");
+            self.world
+                .shell("rm -r src/equal/3 && mv src/sizes/X86 src/moved && ln src/seed src/s");
         }
         self.seen.push(census(&self.world.path("src")));
         format!("image {number}")
@@ -47,7 +48,8 @@ impl States {
             state.assert_same(&census(&self.world.path("out")), &format!("{file} {name} by us"));
             self.world.shell("rm -rf out");
             self.world.wimlib(&words);
-            state.assert_same(&census(&self.world.path("out")), &format!("{file} {name} by wimlib"));
+            state
+                .assert_same(&census(&self.world.path("out")), &format!("{file} {name} by wimlib"));
             self.world.shell("rm -rf out");
         }
     }
@@ -93,10 +95,8 @@ fn images_appended_by_us_and_wimlib_in_turn_all_stay() {
 
 #[test]
 fn solid_files_of_wimlib_with_several_images_are_read() {
-    for options in [
-        &["--solid"][..],
-        &["--solid", "--solid-compress=lzx", "--solid-chunk-size=1M"],
-    ] {
+    for options in [&["--solid"][..], &["--solid", "--solid-compress=lzx", "--solid-chunk-size=1M"]]
+    {
         let mut states = States::new();
         for verb in ["capture", "append", "append"] {
             let name = states.next();

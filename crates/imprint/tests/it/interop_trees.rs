@@ -73,10 +73,8 @@ fn we_restore_what_wimlib_writes_in_every_coding() {
         ("solid-lzx-128k", &["--solid", "--solid-compress=lzx", "--solid-chunk-size=128K"]),
         ("solid-xpress", &["--solid", "--solid-compress=xpress", "--solid-chunk-size=64K"]),
     ];
-    let more: [(&str, &[&str]); 2] = [
-        ("lzms-128k", &["--compress=lzms"]),
-        ("lzms-2m", &["--compress=lzms", "--chunk-size=2M"]),
-    ];
+    let more: [(&str, &[&str]); 2] =
+        [("lzms-128k", &["--compress=lzms"]), ("lzms-2m", &["--compress=lzms", "--chunk-size=2M"])];
     for (name, options) in CODINGS.into_iter().chain(solid).chain(more) {
         let file = format!("{name}.wim");
         world.wimlib(&[&["capture", "src", &file, "--unix-data", "--check"], options].concat());

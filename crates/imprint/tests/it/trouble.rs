@@ -14,7 +14,10 @@ use crate::world::{Ran, World};
 fn tree(world: &World) {
     for number in 0..12_u64 {
         let path = format!("src/{}/{number}", number % 3);
-        world.write(&path, Kind::Random.bytes(20_000 + 3_000 * usize::try_from(number).unwrap(), number));
+        world.write(
+            &path,
+            Kind::Random.bytes(20_000 + 3_000 * usize::try_from(number).unwrap(), number),
+        );
     }
     world.write("src/large", Kind::Random.bytes(300_000, 99));
     world.write("src/text", Kind::Text.bytes(100_000, 98));
@@ -89,7 +92,11 @@ fn a_full_disk_leaves_the_old_images() {
             if ran.status != Some(0) {
                 assert_full(&ran, &what);
                 full += 1;
-                assert_eq!(world.wimlib(&["dir", "disk/a.wim", "1", "--detailed"]), before, "{what}");
+                assert_eq!(
+                    world.wimlib(&["dir", "disk/a.wim", "1", "--detailed"]),
+                    before,
+                    "{what}"
+                );
                 let names = fs_err::read_dir(disk.path()).unwrap().count();
                 assert_eq!(names, 1, "{what}: something is left beside the file");
             }
@@ -160,8 +167,7 @@ fn files_that_may_not_be_read_are_each_named_and_the_rest_is_captured() {
         world.wimlib(&["verify", "a.wim"]);
         let listing = world.wimlib(&["dir", "a.wim", verb]);
         assert!(listing.contains("/large\n") && listing.contains("/0/0\n"), "{listing}");
-        let sizes = world.wimlib(&["dir", "a.wim", verb, "--path=/0/3"]);
-        assert!(!listing.contains("/0/3\n") || sizes.contains("/0/3"), "{listing}");
+        assert!(!listing.contains("/0/3\n"), "{listing}");
     }
     // Nor may all be written.
     world.shell("chmod 755 src/1 src/2 && chmod 644 src/0/3");
@@ -245,10 +251,34 @@ fn a_file_that_is_removed_while_it_is_read_is_whole() {
 
 /// System calls that ask a disk for something.
 const CALLS: [&str; 28] = [
-    "openat", "openat2", "read", "pread64", "write", "pwrite64", "pwritev", "fsync", "fdatasync",
-    "ftruncate", "fallocate", "rename", "renameat", "renameat2", "linkat", "unlink", "unlinkat",
-    "getdents64", "statx", "newfstatat", "fstat", "readlinkat", "symlinkat", "mkdirat", "utimensat",
-    "lseek", "fchmod", "fchmodat",
+    "openat",
+    "openat2",
+    "read",
+    "pread64",
+    "write",
+    "pwrite64",
+    "pwritev",
+    "fsync",
+    "fdatasync",
+    "ftruncate",
+    "fallocate",
+    "rename",
+    "renameat",
+    "renameat2",
+    "linkat",
+    "unlink",
+    "unlinkat",
+    "getdents64",
+    "statx",
+    "newfstatat",
+    "fstat",
+    "readlinkat",
+    "symlinkat",
+    "mkdirat",
+    "utimensat",
+    "lseek",
+    "fchmod",
+    "fchmodat",
 ];
 
 /// Runs `imprint` under strace.
@@ -299,7 +329,8 @@ fn lost(ran: &Ran) -> Vec<String> {
 fn except(census: &Census, lost: &[String]) -> Census {
     let gone = |path: &[u8]| {
         let path = String::from_utf8_lossy(path).into_owned();
-        lost.iter().any(|lost| lost.is_empty() || path == *lost || path.starts_with(&format!("{lost}/")))
+        lost.iter()
+            .any(|lost| lost.is_empty() || path == *lost || path.starts_with(&format!("{lost}/")))
     };
     let mut census = census.clone().without(|path, _| gone(path)).ignore_links();
     for entry in census.0.values_mut().filter(|entry| entry.mode & 0o17_0000 == 0o4_0000) {
