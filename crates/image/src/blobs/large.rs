@@ -78,7 +78,7 @@ impl<S: BlobSink> LargeBlob<S> {
         if !is_damaged() {
             let actual = self.chain.finish(self.size);
             if actual != want.blob.hash {
-                self.spoil(sink, Damage::Hash { actual });
+                self.spoil(sink, Damage::Hash { actual, location: want.blob.location });
             }
         }
         let open = self.open.write().unwrap_or_else(PoisonError::into_inner).take();

@@ -163,7 +163,7 @@ impl<R: ReadAt, S: BlobSink> Shared<'_, R, S> {
         };
         let actual = hash_of(data);
         if actual != want.blob.hash {
-            self.sink.damaged(index, Damage::Hash { actual });
+            self.sink.damaged(index, Damage::Hash { actual, location: want.blob.location });
             return Ok(());
         }
         self.sink.put(index, data)

@@ -123,7 +123,9 @@ impl SolidRun {
                 if actual == want.blob.hash {
                     shared.sink.put(index, piece)?;
                 } else {
-                    shared.sink.damaged(index, Damage::Hash { actual });
+                    shared
+                        .sink
+                        .damaged(index, Damage::Hash { actual, location: want.blob.location });
                 }
                 continue;
             }

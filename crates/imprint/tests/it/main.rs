@@ -15,6 +15,8 @@ mod forest;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod imagex;
 #[cfg(test)]
 mod interop_images;
@@ -24,6 +26,8 @@ mod interop_ntfs;
 mod interop_trees;
 #[cfg(test)]
 mod kill;
+#[cfg(test)]
+mod random;
 #[cfg(test)]
 mod signals;
 #[cfg(test)]
