@@ -123,7 +123,7 @@ impl Walk {
             let file = rustix::fs::openat(handle, name, flags, Mode::empty())
                 .unwrap_or_else(|error| fail(error));
             size = facts.st_size.unsigned_abs();
-            data = hash(file, size).unwrap_or_else(|error| fail(error));
+            data = hash(&file, size).unwrap_or_else(|error| fail(error));
         } else if kind == FileType::Symlink {
             target = rustix::fs::readlinkat(handle, name, Vec::new())
                 .unwrap_or_else(|error| fail(error))
@@ -180,25 +180,25 @@ fn xattrs(handle: BorrowedFd<'_>, name: &CStr) -> Result<BTreeMap<Vec<u8>, Vec<u
 }
 
 /// Hashes what is not zero, wherever the file has holes.
-fn hash(file: OwnedFd, size: u64) -> Result<String, Errno> {
+fn hash(file: &OwnedFd, size: u64) -> Result<String, Errno> {
     let mut hasher = Sha1::new();
     let mut at = 0;
     let mut buf = vec![0; BLOCK];
     while at < size {
-        at = match rustix::fs::seek(&file, SeekFrom::Data(at)) {
+        at = match rustix::fs::seek(file, SeekFrom::Data(at)) {
             // Blocks are counted from the start of the file, not from where its data is.
             Ok(data) => data - data % BLOCK as u64,
             Err(Errno::NXIO) => break,
             Err(_) => at,
         };
-        let end = match rustix::fs::seek(&file, SeekFrom::Hole(at)) {
+        let end = match rustix::fs::seek(file, SeekFrom::Hole(at)) {
             Ok(hole) if hole > at => hole,
             _ => size.min(at + BLOCK as u64),
         };
         while at < end {
             let length = BLOCK.min(usize::try_from(size - at).unwrap_or(BLOCK));
             let piece = buf.get_mut(..length).unwrap_or_default();
-            rustix::io::retry_on_intr(|| read_exact_at(&file, piece, at))?;
+            rustix::io::retry_on_intr(|| read_exact_at(file, piece, at))?;
             if piece.iter().any(|&byte| byte != 0) {
                 hasher.update(at.to_le_bytes());
                 hasher.update(&*piece);

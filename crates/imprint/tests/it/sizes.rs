@@ -83,7 +83,7 @@ fn a_directory_of_a_hundred_thousand_files_is_what_wimlib_and_7zip_see() {
         // Neither sorted nor of one length; every tenth has data of its own, the rest is equal.
         let name = format!("src/many/File {} \u{e4}", number * 7919 % 1_000_003);
         let data = if number % 10 == 0 { number.to_string() } else { "equal".to_owned() };
-        std::fs::write(world.path(&name), data).unwrap();
+        fs_err::write(world.path(&name), data).unwrap();
     }
     let src = census(&world.path("src"));
     assert_eq!(src.0.len(), 100_002);
