@@ -1,37 +1,9 @@
-//! XPRESS compression: whatever is compressed is strictly smaller, comes back exactly, and does not
-//! depend on what was compressed before.
-//!
-//! The first byte chooses the level; the rest is the chunk.
+//! XPRESS compression: what must hold stands in `oracles/roundtrip.rs`.
 #![no_main]
 
-use std::cell::RefCell;
+#[path = "../oracles/roundtrip.rs"]
+mod oracle;
 
-use imprint_codec::{Compressor, Decompressor, Format, Level};
-use libfuzzer_sys::fuzz_target;
+use imprint_codec::Format;
 
-const CHUNK: u32 = 65536;
-const LEVELS: [u32; 5] = [1, 20, 35, 50, 100];
-
-thread_local! {
-    static USED: RefCell<Vec<Compressor>> = RefCell::new(LEVELS.map(compressor).into());
-}
-
-fn compressor(level: u32) -> Compressor {
-    Compressor::new(Format::Xpress, CHUNK, Level(level)).expect("a legal chunk size")
-}
-
-fuzz_target!(|bytes: &[u8]| {
-    let Some((&choice, input)) = bytes.split_first() else { return };
-    let input = &input[..input.len().min(CHUNK as usize)];
-    let choice = usize::from(choice) % LEVELS.len();
-    let (mut a, mut b) = (vec![0; input.len()], vec![0; input.len()]);
-    let first = compressor(LEVELS[choice]).compress(input, &mut a);
-    let second = USED.with_borrow_mut(|used| used[choice].compress(input, &mut b));
-    assert_eq!(first, second);
-    let Some(len) = first else { return };
-    assert!(len < input.len() && a[..len] == b[..len]);
-    let mut out = vec![0; input.len()];
-    let mut decompressor = Decompressor::new(Format::Xpress, CHUNK).expect("a legal chunk size");
-    decompressor.decompress(&a[..len], &mut out).expect("what was compressed can be decompressed");
-    assert!(out == input, "it comes back differently");
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| oracle::check(Format::Xpress, 65536, bytes));

@@ -7,6 +7,9 @@
       then, for each line on standard input:
         pass         decompress every compressed chunk once, print the nanoseconds
         check PLAIN  decompress every chunk once, print "equal" or where PLAIN differs
+  peer_codec.py pack CHUNKS --format lzx --chunk-size 32768 --level 50
+      CHUNKS holds raw chunks; for each line "pass" on standard input compresses every chunk once,
+      prints the nanoseconds and the total size (a chunk that does not shrink counts as it is)
 
 CHUNKS file: u32 count, then per chunk u32 plain size and u32 stored size, then the chunks one after
 the other (all little-endian). A chunk whose two sizes are equal is stored raw.
@@ -135,10 +138,30 @@ def serve(args):
             sys.exit(f"unknown request: {word}")
 
 
+def pack(args):
+    lib = load(args.peer_lib)
+    codec = ctypes.c_void_p()
+    fail_if(
+        lib.wimlib_create_compressor(
+            TYPES[args.format], args.chunk_size, args.level, ctypes.addressof(codec)
+        ),
+        "creating the compressor",
+    )
+    chunks = Chunks(args.chunks)
+    calls = [(source, size, size - 1) for source, size, _ in chunks.all]
+    buffer = ctypes.create_string_buffer(args.chunk_size)
+    out = ctypes.addressof(buffer)
+    for _ in sys.stdin:
+        bare = min(one_pass(lib.wimlib_get_version, calls, out, codec) for _ in range(3))
+        spent = one_pass(lib.wimlib_compress, calls, out, codec) - bare
+        sizes = ((lib.wimlib_compress(s, n, out, room, codec), n) for s, n, room in calls)
+        print(spent, sum(packed or size for packed, size in sizes), flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("make", "serve"):
+    for name in ("make", "serve", "pack"):
         command = commands.add_parser(name)
         if name == "make":
             command.add_argument("plain")
@@ -148,7 +171,7 @@ def main():
         command.add_argument("--level", type=int, default=0)
         command.add_argument("--peer-lib")
     args = parser.parse_args()
-    {"make": make, "serve": serve}[args.command](args)
+    {"make": make, "serve": serve, "pack": pack}[args.command](args)
 
 
 if __name__ == "__main__":

@@ -21,15 +21,9 @@ use crate::pending::PendingFile;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
-    /// The file cannot be opened or made; the source names it.
-    #[error("failed to {operation}")]
-    Io {
-        /// What was tried.
-        operation: &'static str,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
+    /// The file cannot be opened, made or named; the message says which.
+    #[error(transparent)]
+    Io(#[from] io::Error),
     /// The file is no WIM file or damaged.
     #[error("failed to read {}", path.display())]
     Open {
@@ -79,8 +73,7 @@ pub struct Entropy {
 /// # Errors
 /// [`FileError`] naming the file.
 pub fn open_wim(path: &Path) -> Result<Wim<File>, FileError> {
-    let file = File::open(path)
-        .map_err(|source| FileError::Io { operation: "open the WIM file", source })?;
+    let file = File::open(path)?;
     Wim::open(file).map_err(|source| FileError::Open { path: path.to_owned(), source })
 }
 
@@ -105,9 +98,8 @@ impl NewWim {
         rp_fix: bool,
         entropy: Entropy,
     ) -> Result<Self, FileError> {
-        let io = |source| FileError::Io { operation: "make the WIM file", source };
-        let pending = PendingFile::create(path, entropy.unique).map_err(io)?;
-        let file = pending.file().try_clone().map_err(io)?;
+        let pending = PendingFile::create(path, entropy.unique)?;
+        let file = pending.file().try_clone()?;
         let options = CreateOptions { coding, guid: entropy.guid, rp_fix };
         let writer = WimWriter::create(file, options)
             .map_err(|source| FileError::Write { path: path.to_owned(), source })?;
@@ -122,8 +114,7 @@ impl NewWim {
         let Self { pending, path, unique, writer } = self;
         let failed = |source| FileError::Write { path, source };
         drop(writer.finish(FinishOptions { integrity }).map_err(failed)?);
-        let io = |source| FileError::Io { operation: "name the WIM file", source };
-        pending.commit(unique).map_err(io)
+        Ok(pending.commit(unique)?)
     }
 }
 
@@ -133,8 +124,7 @@ impl NewWim {
 /// # Errors
 /// [`FileError`] naming the file; [`FileError::Locked`] if another process writes it.
 pub fn append_to(path: &Path) -> Result<WimWriter<File>, FileError> {
-    let io = |source| FileError::Io { operation: "open the WIM file for writing", source };
-    let file = File::options().read(true).write(true).open(path).map_err(io)?;
+    let file = File::options().read(true).write(true).open(path)?;
     if rustix::fs::flock(file.file(), FlockOperation::NonBlockingLockExclusive).is_err() {
         return Err(FileError::Locked { path: path.to_owned() });
     }

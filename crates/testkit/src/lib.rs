@@ -6,6 +6,7 @@
 //! - [`census`] says all a Linux file system knows of a tree, so that two trees can be compared.
 //! - [`Mount`] mounts file systems in memory and NTFS volumes, and lets go of them after the test.
 //! - [`tools`] finds and runs the independent programs that judge our output.
+//! - [`replay`] runs what fuzzing found through what the fuzz target demands.
 //! - [`soak`] lets a test run longer when asked to.
 //!
 //! **Contract.** Nothing here returns an error a test would have to handle: what cannot go on panics
@@ -22,6 +23,7 @@ mod data;
 mod failing_file;
 mod mount;
 mod random;
+mod replay;
 pub mod soak;
 pub mod tools;
 
@@ -30,3 +32,4 @@ pub use data::Kind;
 pub use failing_file::{FailingFile, Fault, Limit};
 pub use mount::{Mount, ntfs_volume};
 pub use random::Random;
+pub use replay::replay;

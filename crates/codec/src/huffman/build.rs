@@ -14,6 +14,8 @@
     reason = "symbols and lengths are bounded by constants"
 )]
 
+use std::hint::select_unpredictable;
+
 /// The largest alphabet, in symbols. LZX needs 656 for its largest window.
 pub(crate) const MAX_SYMBOLS: usize = 1024;
 
@@ -102,28 +104,31 @@ fn number_codewords(counts: &LengthCounts, lens: &[u8], codewords: &mut [u16]) {
 fn sort_used(freqs: &[u32], keys: &mut [u32; MAX_SYMBOLS]) -> usize {
     let total: u64 = freqs.iter().map(|&freq| u64::from(freq)).sum();
     let excess_bits = total.div_ceil(MAX_TOTAL).next_power_of_two().trailing_zeros();
-    let scale = |freq: u32| if freq == 0 { 0 } else { (freq >> excess_bits).max(1) };
+    let mut unsorted = [0; MAX_SYMBOLS];
+    let mut used = 0;
+    for (symbol, &freq) in freqs.iter().enumerate() {
+        // Scaling down must not make a used symbol unused.
+        let scaled = (freq >> excess_bits) | u32::from(freq != 0 && excess_bits != 0);
+        unsorted[used & SYMBOL_MASK] = scaled << SYMBOL_BITS | symbol as u32;
+        used += usize::from(freq != 0);
+    }
+    let unsorted = &unsorted[..used];
 
     // Most frequencies are small, so one counting pass sorts nearly everything.
+    let bucket = |key: u32| ((key >> SYMBOL_BITS) as usize).min(BUCKETS - 1);
     let mut starts = [0u16; BUCKETS];
-    let bucket = |freq: u32| (freq as usize).min(BUCKETS - 1);
-    for &freq in freqs {
-        starts[bucket(scale(freq))] += 1;
+    for &key in unsorted {
+        starts[bucket(key)] += 1;
     }
-    starts[0] = 0;
     let mut start = 0;
     for slot in &mut starts {
         start += std::mem::replace(slot, start);
     }
-    let used = usize::from(start);
     let large = usize::from(starts[BUCKETS - 1]);
-    for (symbol, &freq) in freqs.iter().enumerate() {
-        let freq = scale(freq);
-        if freq != 0 {
-            let slot = &mut starts[bucket(freq)];
-            keys[usize::from(*slot) & SYMBOL_MASK] = freq << SYMBOL_BITS | symbol as u32;
-            *slot += 1;
-        }
+    for &key in unsorted {
+        let slot = &mut starts[bucket(key)];
+        keys[usize::from(*slot) & SYMBOL_MASK] = key;
+        *slot += 1;
     }
     keys[large..used].sort_unstable();
     used
@@ -137,21 +142,20 @@ fn sort_used(freqs: &[u32], keys: &mut [u32; MAX_SYMBOLS]) -> usize {
 /// then their parents, at last their depths. Ties take the leaf first, which keeps the tree shallow.
 fn tree_length_counts(keys: &[u32], max_len: usize, counts: &mut LengthCounts) -> bool {
     let leaves = keys.len();
-    let mut nodes = [0u32; MAX_SYMBOLS];
+    // A node not made yet is heavier than any leaf, a leaf used up heavier than any node.
+    let mut nodes = [u32::MAX; MAX_SYMBOLS];
+    let leaf_weight = |leaf: usize| keys.get(leaf).map_or(u32::MAX, |key| key >> SYMBOL_BITS);
     let (mut leaf, mut orphan) = (0, 0);
     for node in 0..leaves - 1 {
         let mut weight = 0;
         for _ in 0..2 {
-            let from_leaf = leaf < leaves
-                && (orphan == node || keys[leaf] >> SYMBOL_BITS <= nodes[orphan & SYMBOL_MASK]);
-            if from_leaf {
-                weight += keys[leaf] >> SYMBOL_BITS;
-                leaf += 1;
-            } else {
-                weight += nodes[orphan & SYMBOL_MASK];
-                nodes[orphan & SYMBOL_MASK] = node as u32;
-                orphan += 1;
-            }
+            let from_leaf = leaf_weight(leaf);
+            let slot = &mut nodes[orphan & SYMBOL_MASK];
+            let takes_leaf = from_leaf <= *slot;
+            weight += from_leaf.min(*slot);
+            *slot = select_unpredictable(takes_leaf, *slot, node as u32);
+            leaf += usize::from(takes_leaf);
+            orphan += usize::from(!takes_leaf);
         }
         nodes[node & SYMBOL_MASK] = weight;
     }

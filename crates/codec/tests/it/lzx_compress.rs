@@ -1,91 +1,10 @@
 //! What the LZX compressor writes: our decoder and libwim read it back.
 
-use std::io::Write as _;
-use std::process::Command;
-
-use imprint_codec::{Compressor, Decompressor, Format, Level};
+use imprint_codec::{Compressor, Format, Level};
 use proptest::prelude::*;
 
+use crate::judge::{Judged, round_trip};
 use crate::samples;
-
-/// Has libwim decompress every chunk of a file: `u32` plain size, `u32` packed size, plain bytes, packed
-/// bytes, again and again.
-const JUDGE: &str = r#"
-import ctypes, struct, sys
-lib = ctypes.CDLL("libwim.so.15")
-lib.wimlib_create_decompressor.argtypes = [ctypes.c_int, ctypes.c_size_t, ctypes.c_void_p]
-lib.wimlib_decompress.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_void_p]
-codec = ctypes.c_void_p()
-assert lib.wimlib_create_decompressor(2, int(sys.argv[2]), ctypes.byref(codec)) == 0
-data, at, number = open(sys.argv[1], "rb").read(), 0, 0
-while at < len(data):
-    plain, packed = struct.unpack_from("<II", data, at)
-    at += 8
-    want, source = data[at:at + plain], data[at + plain:at + plain + packed]
-    at += plain + packed
-    out = ctypes.create_string_buffer(plain)
-    code = lib.wimlib_decompress(source, packed, out, plain, codec)
-    assert code == 0, f"chunk {number}: code {code}"
-    assert out.raw == want, f"chunk {number} differs"
-    number += 1
-print(number)
-"#;
-
-/// Compressed chunks that wait for the independent judge.
-struct Judged {
-    chunk_size: u32,
-    file: Vec<u8>,
-    count: usize,
-}
-
-impl Judged {
-    fn new(chunk_size: u32) -> Self {
-        Self { chunk_size, file: Vec::new(), count: 0 }
-    }
-
-    fn add(&mut self, plain: &[u8], packed: &[u8]) {
-        for len in [plain.len(), packed.len()] {
-            self.file.extend(u32::try_from(len).unwrap().to_le_bytes());
-        }
-        self.file.extend(plain);
-        self.file.extend(packed);
-        self.count += 1;
-    }
-
-    #[track_caller]
-    fn check(self) {
-        assert!(self.count > 0, "nothing was compressed");
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(&self.file).unwrap();
-        let output = Command::new("python3")
-            .args(["-c", JUDGE])
-            .arg(file.path())
-            .arg(self.chunk_size.to_string())
-            .output()
-            .expect("python3 is needed");
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "libwim rejects a chunk: {errors}");
-        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), self.count.to_string());
-    }
-}
-
-/// Compresses, checks the contract and our decoder, and returns the compressed bytes if there are any.
-#[track_caller]
-fn round_trip(compressor: &mut Compressor, plain: &[u8], what: &str) -> Option<Vec<u8>> {
-    const UNTOUCHED: u8 = 0xA5;
-    let mut out = vec![UNTOUCHED; plain.len() + 64];
-    let packed = compressor.compress(plain, &mut out)?;
-    assert!(packed < plain.len(), "{what}: {packed} bytes are not fewer");
-    assert!(out[plain.len()..].iter().all(|&byte| byte == UNTOUCHED), "{what}: wrote beyond");
-    out.truncate(packed);
-    let mut again = vec![0; plain.len()];
-    let mut decompressor = Decompressor::new(Format::Lzx, compressor.chunk_size()).unwrap();
-    if let Err(error) = decompressor.decompress(&out, &mut again) {
-        panic!("{what}: {error}");
-    }
-    assert!(again == plain, "{what}: decompressed bytes differ");
-    Some(out)
-}
 
 fn lzx(chunk_size: u32, level: u32) -> Compressor {
     Compressor::new(Format::Lzx, chunk_size, Level(level)).unwrap()
@@ -93,8 +12,8 @@ fn lzx(chunk_size: u32, level: u32) -> Compressor {
 
 #[test]
 fn every_kind_at_every_level() {
-    let mut judged = Judged::new(32768);
-    for level in (1..=100).step_by(9).chain([20, 34, 35, 44, 45, 50, 69, 70, 100, 300]) {
+    let mut judged = Judged::new(Format::Lzx, 32768);
+    for level in (1..=100).step_by(9).chain([20, 34, 35, 44, 45, 50, 59, 60, 69, 70, 100, 300]) {
         let mut compressor = lzx(32768, level);
         for (kind, plain) in samples::all(32768, u64::from(level)) {
             if let Some(packed) = round_trip(&mut compressor, &plain, &format!("{kind}, {level}")) {
@@ -108,7 +27,7 @@ fn every_kind_at_every_level() {
 #[test]
 fn small_sizes_and_sizes_around_powers_of_two() {
     let sizes = (0..=70).chain((7..=15).flat_map(|order| (1 << order) - 2..=(1 << order) + 2));
-    let mut judged = Judged::new(32768);
+    let mut judged = Judged::new(Format::Lzx, 32768);
     for level in [20, 50] {
         let mut compressor = lzx(32768, level);
         for len in sizes.clone().filter(|&len| len <= 32768) {
@@ -127,7 +46,7 @@ fn small_sizes_and_sizes_around_powers_of_two() {
 fn every_chunk_size() {
     for order in 15..=21 {
         let size = 1 << order;
-        let mut judged = Judged::new(1 << order);
+        let mut judged = Judged::new(Format::Lzx, 1 << order);
         for level in [20, 35, 50, 100] {
             let mut compressor = lzx(1 << order, level);
             for len in [size, size - 1, size / 2 + 3] {
@@ -147,7 +66,7 @@ fn every_chunk_size() {
 
 #[test]
 fn blocks_of_different_kinds_in_one_chunk() {
-    let mut judged = Judged::new(32768);
+    let mut judged = Judged::new(Format::Lzx, 32768);
     for level in [20, 35, 50, 100] {
         let mut compressor = lzx(32768, level);
         for seed in 0..8 {

@@ -43,7 +43,7 @@ fn read_image(bytes: &[u8]) -> Result<ImageTree, (u64, Fault)> {
         links: HashMap::new(),
         groups: HashSet::new(),
         descriptors: u32::try_from(security.len()).unwrap_or(u32::MAX),
-        left: to_u64(bytes.len()) / FIXED + 1,
+        left: to_u64(bytes.len()) / FIXED,
     };
     reader.read_root(root_at, security)?;
     let Reader { tree, details, warnings, .. } = reader;

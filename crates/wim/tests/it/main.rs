@@ -23,6 +23,8 @@ mod random;
 #[cfg(test)]
 mod read;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod sample;
 #[cfg(test)]
 mod volumes;

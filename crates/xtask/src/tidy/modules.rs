@@ -1,7 +1,7 @@
 //! Every Rust file belongs to a program, a library or a test: nothing is forgotten.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::Finding;
 use super::scan::Scan;
@@ -57,7 +57,7 @@ fn reach(file: &Path, is_root: bool, reached: &mut BTreeSet<PathBuf>) -> anyhow:
     };
     for module in scan.modules {
         let candidates = match module.path {
-            Some(path) => [beside.join(path), PathBuf::new()],
+            Some(path) => [plain(&beside.join(path)), PathBuf::new()],
             None => {
                 let name = &module.name;
                 [dir.join(format!("{name}.rs")), dir.join(name).join("mod.rs")]
@@ -69,6 +69,18 @@ fn reach(file: &Path, is_root: bool, reached: &mut BTreeSet<PathBuf>) -> anyhow:
         }
     }
     Ok(())
+}
+
+/// Takes `name/..` out of a path.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => _ = plain.pop(),
+            part => plain.push(part),
+        }
+    }
+    plain
 }
 
 #[cfg(test)]
@@ -83,7 +95,7 @@ mod tests {
             fs_err::create_dir_all(path.parent().unwrap()).unwrap();
             fs_err::write(path, text).unwrap();
         };
-        write("lib.rs", "mod a;\nmod b;\n#[path = \"odd/name.rs\"]\nmod c;\nmod missing;\n");
+        write("lib.rs", "mod a;\nmod b;\n#[path = \"odd/../odd/name.rs\"]\nmod c;\nmod missing;\n");
         write("a.rs", "mod inner;\n");
         write("a/inner.rs", "");
         write("b/mod.rs", "mod deep;\n");

@@ -49,8 +49,8 @@ impl Settings {
         if level < FIRST_OPTIMAL {
             return Self {
                 effort: Effort {
-                    depth: (level * 3 / 2).max(2),
-                    nice: (level as usize * 4).max(12),
+                    depth: (level * 3).max(2),
+                    nice: (level as usize * 8).clamp(12, 250),
                 },
                 strategy: Strategy::Lazy,
                 cell_size: 4096,
@@ -58,7 +58,7 @@ impl Settings {
         }
         let (depth, nice, satisfied, lengths, margin) = match level {
             ..45 => (8, 64, 10, 10, 3),
-            45..70 => (level / 2, (level as usize * 5).min(250), 16, 20, 0),
+            45..70 => (level * 4 / 5, (level as usize * 5).min(250), 16, 20, 0),
             _ => (level / 2, 250, 64, 32, 0),
         };
         let passes = match level {
@@ -66,7 +66,7 @@ impl Settings {
             70..90 => 2,
             _ => (level / 33).min(6),
         };
-        let sample = 0;
+        let sample = if (60..70).contains(&level) { 512 } else { 0 };
         let margin = u64::from(margin * UNIT) << COST_SHIFT;
         let jump = Jump { length: nice, keep: 8, lengths, margin };
         Self {
