@@ -78,6 +78,9 @@ impl SolidRun {
                 }
             }
         });
+        for (_, blob) in partial.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            blob.give_up(shared.sink);
+        }
     }
 
     /// Numbers of the chunks that hold something wanted.

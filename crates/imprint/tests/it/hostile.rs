@@ -562,3 +562,23 @@ fn trees_without_an_end_are_refused_with_their_place() {
     }
     trial.end("trees");
 }
+
+#[test]
+fn little_data_that_unpacks_to_much_takes_little_memory() {
+    let world = World::new();
+    // 100 MiB of zeros, and 1000 files that refer to one blob.
+    world.shell("mkdir -p t/many && truncate -s 100M t/zeros && echo same > t/many/0");
+    for number in 1..1000 {
+        world.write(&format!("t/many/{number}"), b"same\n");
+    }
+    world.wimlib(&["capture", "t", "w.wim", "bomb", "--compress=lzx", "--chunk-size=2M"]);
+    let size = fs_err::metadata(world.path("w.wim")).unwrap().len();
+    assert!(size < 2 << 20, "{size}");
+    let mut meter = Meter::new(&world);
+    for words in &VERBS[..6] {
+        world.shell("rm -rf out && mkdir out");
+        let did = meter.imprint(words);
+        assert_eq!(did.status, 0, "{words:?} {did:?}");
+        assert!(did.memory * 1024 < MEMORY + size, "{words:?}: {} KiB", did.memory);
+    }
+}
