@@ -396,6 +396,7 @@ fn fail_each(
         failed += usize::from(ran.status != Some(0));
         judge(&ran, &what);
     }
+    println!("{count} of {} calls failed, {failed} runs noticed", calls.len());
     (count, failed)
 }
 
