@@ -94,6 +94,7 @@ pub(super) fn settle_hashed<F: WriteAt + Resize>(
         if known {
             books.settle_item(item, Content::Blob(hash), item.size);
             progress.add_bytes(item.size);
+            progress.add_files(1);
             if let Some(settled) = plan.settled.get_mut(number) {
                 *settled = true;
             }
