@@ -85,6 +85,6 @@ impl MatchCache {
 }
 
 #[inline(always)]
-fn pack(found: Match) -> u32 {
+pub(super) fn pack(found: Match) -> u32 {
     (found.offset as u32 + 2) << LENGTH_BITS | found.length as u32
 }

@@ -27,6 +27,7 @@ mod pretree;
 mod quick;
 mod settings;
 mod split;
+mod sweep;
 
 use crate::Level;
 use crate::lzx::{e8, layout};
@@ -89,6 +90,7 @@ pub(crate) struct Engine<S: Size> {
     cache: MatchCache,
     costs: Box<Costs>,
     optimizer: Optimizer,
+    sweep: sweep::Sweep,
 }
 
 /// What goes over from block to block.
@@ -114,11 +116,12 @@ impl<S: Size> Engine<S> {
             parse: Parse::new(),
             splitter: Splitter::new(main_symbols),
             cache: match settings.strategy {
-                Strategy::Lazy => MatchCache::default(),
+                Strategy::Lazy | Strategy::Sweep(_) => MatchCache::default(),
                 Strategy::Optimal(_) => MatchCache::new(size.min(SEGMENT)),
             },
             costs: Box::new(Costs::new()),
             optimizer: Optimizer::new(),
+            sweep: sweep::Sweep::new(),
         }
     }
 
@@ -131,7 +134,7 @@ impl<S: Size> Engine<S> {
         bytes[..len].copy_from_slice(input);
         bytes[len..len + PADDING].fill(0);
         e8::encode(&mut bytes[..len]);
-        let pairs = matches!(self.settings.strategy, Strategy::Optimal(_));
+        let pairs = matches!(self.settings.strategy, Strategy::Optimal(_) | Strategy::Sweep(_));
         if pairs {
             self.finder.link::<true>(&self.data, len);
         } else {
@@ -149,6 +152,7 @@ impl<S: Size> Engine<S> {
             self.parse.begin_cells((start, end), self.settings.cell_size);
             match self.settings.strategy {
                 Strategy::Lazy => self.lazy_segment((start, end), &mut state)?,
+                Strategy::Sweep(jump) => {self.sweep_segment((start, end), jump, &mut state); self.write_lazy((start, end), &mut state)?}
                 Strategy::Optimal(how) => self.optimal_segment((start, end), how, &mut state)?,
             }
         }
@@ -161,6 +165,9 @@ impl<S: Size> Engine<S> {
         let recent =
             lazy::parse(&self.finder, &self.data, range, state.recent, effort, &mut self.parse);
         state.recent = recent;
+        self.write_lazy((start, end), state)
+}
+    fn write_lazy(&mut self, (start, _end): (usize, usize), state: &mut State<'_>) -> Option<()> {
         self.parse.finish_cells();
         self.splitter.split(&mut self.parse.cuts);
         let bytes = self.data.bytes();
@@ -173,6 +180,20 @@ impl<S: Size> Engine<S> {
             begin = (cell.end, cell.sequences);
         }
         Some(())
+    }
+
+    fn sweep_segment(&mut self, (start, end): (usize, usize), jump: optimal::Jump, state: &mut State<'_>) {
+        let effort = self.settings.effort;
+        let mut at = start;
+        let mut prior = sweep_prior(&self.data.bytes()[start..end], self.main_symbols);
+        while at < end {
+            self.costs.set(&prior, self.main_symbols);
+            at = self.sweep.run(&self.finder, &self.data, (at, end), &mut state.recent, (effort, jump), &self.costs, &mut self.parse);
+            if let Some(cut) = self.parse.cuts.last() {
+                prior.halve();
+                prior.add(&cut.freqs);
+            }
+        }
     }
 
     fn optimal_segment(
@@ -212,6 +233,15 @@ impl<S: Size> Engine<S> {
         }
         Some(())
     }
+}
+
+fn sweep_prior(bytes: &[u8], main_symbols: usize) -> parse::Frequencies {
+    let mut f = parse::Frequencies::new();
+    for &b in bytes.iter().step_by(16) { f.main[usize::from(b)] += 1; }
+    for (i, x) in f.main[256..main_symbols].iter_mut().enumerate() { let h = i & 7; let s = i / 8; *x = 2 + u32::from(h<3) + 4*u32::from(s<1) + 2*u32::from(s < 3); }
+    for (i, x) in f.length.iter_mut().enumerate() { *x = 1 + u32::from(i < 30) + u32::from(i < 12) * 3; }
+    for x in &mut f.aligned { *x = 4; }
+    f
 }
 
 impl State<'_> {

@@ -94,6 +94,12 @@ impl Frequencies {
         }
     }
 
+    pub(super) fn halve(&mut self) {
+        let length = self.length.iter_mut();
+        for count in self.main.iter_mut().chain(length).chain(&mut self.aligned) {
+            *count /= 2;
+        }
+    }
     /// Adds the counts of `other`.
     pub(super) fn add(&mut self, other: &Self) {
         let main = self.main.iter_mut().zip(&other.main);

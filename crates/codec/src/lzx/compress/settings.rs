@@ -19,6 +19,8 @@ pub(super) struct Settings {
 pub(super) enum Strategy {
     /// Each match is chosen by looking one position ahead.
     Lazy,
+    /// In one sweep.
+    Sweep(Jump),
     /// The cheapest path is sought.
     Optimal(Optimal),
 }
@@ -54,6 +56,14 @@ impl Settings {
                 },
                 strategy: Strategy::Lazy,
                 cell_size: 4096,
+            };
+        }
+        if level < 45 {
+            let jump = Jump { length: 64, keep: 0, lengths: 10, margin: u64::from(3 * UNIT) << COST_SHIFT };
+            return Self {
+                effort: Effort { depth: 8, nice: 64 },
+                strategy: Strategy::Sweep(jump),
+                cell_size: 2048,
             };
         }
         let (depth, nice, satisfied, lengths, margin) = match level {
