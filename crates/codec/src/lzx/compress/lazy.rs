@@ -16,7 +16,7 @@ const NEAR_TRIPLE: usize = 8192 - 2;
 /// A match that could be taken.
 #[derive(Clone, Copy)]
 struct Choice {
-    score: usize,
+    score: isize,
     length: usize,
     code: u32,
 }
@@ -33,31 +33,32 @@ pub(super) fn parse<S: Size>(
     let bytes = data.bytes();
     let mut pos = start;
     let mut anchor = start;
-    let half = Effort { depth: (effort.depth / 2).max(1), nice: effort.nice };
+    let half = Effort { depth: (effort.depth / pr(9) as u32).max(1), nice: effort.nice };
     while pos + 4 < end {
         let limit = (end - pos).min(MAX_MATCH);
         let mut found = Match::default();
         finder.search::<false>(data, pos, limit, effort, |longer| found = longer);
-        if found.length == 3 && found.offset > NEAR_TRIPLE {
-            found = Match::default();
-        }
         let Some(mut choice) = choose(found, recent.longest(data, pos, limit)) else {
             pos += 1;
             continue;
         };
-        while choice.length < effort.nice && pos + 5 < end {
-            let next = pos + 1;
+        'steps: while choice.length < effort.nice && pos + 6 < end {
+            for step in 1..=pr(7) as usize {
+            let next = pos + step;
             let limit = (end - next).min(MAX_MATCH);
             let mut found = Match::default();
-            let floor = (choice.length - 1).max(3);
+            let floor = (choice.length - step.min(choice.length)).max(3);
             finder.search_longer(data, next, limit, floor, half, |longer| found = longer);
             match choose(found, recent.longest(data, next, limit)) {
-                Some(ahead) if ahead.score > choice.score => {
+                Some(ahead) if ahead.score > choice.score + pr(4 + step) => {
                     pos = next;
                     choice = ahead;
+                    continue 'steps;
                 }
-                _ => break,
+                _ => {},
             }
+            }
+            break;
         }
         parse.literals(&bytes[anchor..pos]);
         parse.push((pos - anchor) as u32, choice.length as u32, choice.code);
@@ -70,18 +71,19 @@ pub(super) fn parse<S: Size>(
     recent
 }
 
-/// The better of an explicit match and one at a recent offset.
-#[inline(always)]
+
+pub static PR: std::sync::LazyLock<Vec<isize>> = std::sync::LazyLock::new(|| std::env::var("PR").unwrap_or_default().split(' ').filter_map(|x| x.parse().ok()).collect());
+fn pr(i: usize) -> isize { PR[i] }
 fn choose(found: Match, (rep_length, index): (usize, u32)) -> Option<Choice> {
-    let explicit = Choice {
-        score: explicit_score(found.length, found.offset),
-        length: found.length,
-        code: found.offset as u32 + RECENT_OFFSETS as u32 - 1,
-    };
-    let rep = Choice { score: rep_length + 2, length: rep_length, code: index };
-    if rep_length >= 3 && (found.length == 0 || rep.score >= explicit.score) {
-        Some(rep)
-    } else {
-        (found.length != 0).then_some(explicit)
+    let mut best = Choice { score: pr(4), length: 0, code: 0 };
+    if rep_length >= 2 {
+        let score = pr(0) * rep_length as isize - pr(2) - if index > 0 { pr(3) } else { 0 } - if rep_length > 8 { pr(1) } else { 0 };
+        if score > best.score { best = Choice { score, length: rep_length, code: index }; }
     }
+    if found.length >= 3 {
+        let code = found.offset as u32 + 2;
+        let score = pr(0) * found.length as isize - super::parse::slot_of(code) as isize * 4 - pr(8) - if found.length > 8 { pr(1) } else { 0 };
+        if score > best.score { best = Choice { score, length: found.length, code }; }
+    }
+    (best.length > 0).then_some(best)
 }

@@ -51,7 +51,7 @@ impl Settings {
         if level < FIRST_OPTIMAL {
             return Self {
                 effort: Effort {
-                    depth: (level * 3).max(2),
+                    depth: super::lazy::PR[10] as u32,
                     nice: (level as usize * 8).clamp(12, 250),
                 },
                 strategy: Strategy::Lazy,
