@@ -134,7 +134,7 @@ impl<S: Size> Engine<S> {
         bytes[..len].copy_from_slice(input);
         bytes[len..len + PADDING].fill(0);
         e8::encode(&mut bytes[..len]);
-        let pairs = matches!(self.settings.strategy, Strategy::Optimal(_) | Strategy::Sweep(_));
+        let pairs = matches!(self.settings.strategy, Strategy::Optimal(_) | Strategy::Sweep(_)) || lazy::PR[11]>0;
         if pairs {
             self.finder.link::<true>(&self.data, len);
         } else {
@@ -161,10 +161,16 @@ impl<S: Size> Engine<S> {
 
     fn lazy_segment(&mut self, (start, end): (usize, usize), state: &mut State<'_>) -> Option<()> {
         let effort = self.settings.effort;
-        let range = (start, end);
-        let recent =
-            lazy::parse(&self.finder, &self.data, range, state.recent, effort, &mut self.parse);
-        state.recent = recent;
+        let mut at = start;
+        let mut prior = sweep_prior(&self.data.bytes()[start..end], self.main_symbols);
+        while at < end {
+            self.costs.set(&prior, self.main_symbols);
+            at = lazy::parse(&self.finder, &self.data, (at, end), &mut state.recent, effort, &self.costs, &mut self.parse);
+            if let Some(cut) = self.parse.cuts.last() {
+                if lazy::PR[12] > 0 { prior.halve(); }
+                prior.add(&cut.freqs);
+            }
+        }
         self.write_lazy((start, end), state)
 }
     fn write_lazy(&mut self, (start, _end): (usize, usize), state: &mut State<'_>) -> Option<()> {

@@ -55,7 +55,7 @@ impl Settings {
                     nice: (level as usize * 8).clamp(12, 250),
                 },
                 strategy: Strategy::Lazy,
-                cell_size: 4096,
+                cell_size: super::lazy::PR[13] as usize,
             };
         }
         if level < 45 {
