@@ -1,6 +1,6 @@
 //! Chooses matches by looking one position ahead.
 
-use super::parse::{Parse, Recent};
+use super::parse::{Frequencies, Parse, Recent};
 use super::cost::Costs;
 use crate::lzx::layout::MAX_MATCH;
 use crate::matchfinder::links::{Effort, LinkFinder, Match};
@@ -27,17 +27,19 @@ pub(super) fn parse<S: Size>(
     finder: &LinkFinder<S>,
     data: &S::Data,
     (start, end): (usize, usize),
-    recent_io: &mut Recent,
+    mut recent: Recent,
     effort: Effort,
-    costs: &Costs,
+    costs: &mut Costs,
+    prior: &mut Frequencies,
+    main_symbols: usize,
     parse: &mut Parse,
-) -> usize {
+) -> Recent {
     let bytes = data.bytes();
-    let mut recent = *recent_io;
     let mut pos = start;
     let mut anchor = start;
     let half = Effort { depth: (effort.depth / pr(9) as u32).max(1), nice: effort.nice };
-    let cuts = parse.cuts.len();
+    let mut pending = Pending { at: start, length: 0, code: 0 };
+    costs.set(prior, main_symbols);
     let none = Choice { score: pr(4), length: 0, code: 0 };
     let rate = pr(0);
     while pos + 4 < end {
@@ -75,20 +77,35 @@ pub(super) fn parse<S: Size>(
             }
             break;
         }
-        parse.literals(&bytes[anchor..pos]);
-        parse.push((pos - anchor) as u32, choice.length as u32, choice.code);
-        recent = recent.after(choice.code);
-        pos += choice.length;
-        anchor = pos;
-        parse.match_ends(pos);
-        if parse.cuts.len() != cuts {
-            *recent_io = recent;
-            return pos;
+        let after = recent.after(choice.code);
+        let next_pos = pos + choice.length;
+        if pending.length > 0 {
+            if pending.at + pending.length == pos {
+                shift(data, costs, after.0[0] as usize, &mut pending, &mut pos, &mut choice);
+            }
+            parse.literals(&bytes[anchor..pending.at]);
+            parse.push((pending.at - anchor) as u32, pending.length as u32, pending.code);
+            anchor = pending.at + pending.length;
+            if parse.match_ends(anchor) {
+                if let Some(cut) = parse.cuts.last() {
+                    if pr(12) > 0 { prior.halve(); }
+                    prior.add(&cut.freqs);
+                    costs.set(prior, main_symbols);
+                }
+            }
         }
+        pending = Pending { at: pos, length: choice.length, code: choice.code };
+        recent = after;
+        pos = next_pos;
+    }
+    if pending.length > 0 {
+        parse.literals(&bytes[anchor..pending.at]);
+        parse.push((pending.at - anchor) as u32, pending.length as u32, pending.code);
+        anchor = pending.at + pending.length;
+        parse.match_ends(anchor);
     }
     parse.literals(&bytes[anchor..end]);
-    *recent_io = recent;
-    end
+    recent
 }
 
 pub static PR: std::sync::LazyLock<Vec<isize>> = std::sync::LazyLock::new(|| std::env::var("PR").unwrap_or_default().split(' ').filter_map(|x| x.parse().ok()).collect());
@@ -106,4 +123,30 @@ fn choose(costs: &Costs, found: Match, best: &mut Choice) {
         let slot = super::parse::slot_of(code) as usize;
         let score = pr(0) * found.length as isize - costs.of(slot, found.length) as isize - (costs.aligned(slot, code) >> 32) as isize - pr(8);
         if score > best.score { *best = Choice { score, length: found.length, code }; }
+}
+
+struct Pending { at: usize, length: usize, code: u32 }
+/// Moves the boundary between a match and the one right behind it to where both cost least.
+fn shift(data: &impl Data, costs: &Costs, offset: usize, before: &mut Pending, pos: &mut usize, choice: &mut Choice) {
+    let most = (before.length - 2).min(MAX_MATCH - choice.length);
+    if most == 0 || *pos < offset + 8 { return; }
+    let mut k = 0;
+    loop {
+        let x = data.load64(*pos - k - 8) ^ data.load64(*pos - k - offset - 8);
+        if x != 0 { k += x.leading_zeros() as usize / 8; break; }
+        k += 8;
+        if k >= most || *pos < offset + k + 8 { break; }
+    }
+    let k = k.min(most);
+    if k == 0 { return; }
+    let slot0 = super::parse::slot_of(before.code) as usize;
+    let slot1 = super::parse::slot_of(choice.code) as usize;
+    let cost = |j: usize| costs.of(slot0, before.length - j) + costs.of(slot1, choice.length + j);
+    let mut best = (cost(0), 0);
+    for j in 1..=k {
+        best = best.min((cost(j), j));
+    }
+    before.length -= best.1;
+    *pos -= best.1;
+    choice.length += best.1;
 }

@@ -161,16 +161,8 @@ impl<S: Size> Engine<S> {
 
     fn lazy_segment(&mut self, (start, end): (usize, usize), state: &mut State<'_>) -> Option<()> {
         let effort = self.settings.effort;
-        let mut at = start;
         let mut prior = sweep_prior(&self.data.bytes()[start..end], self.main_symbols);
-        while at < end {
-            self.costs.set(&prior, self.main_symbols);
-            at = lazy::parse(&self.finder, &self.data, (at, end), &mut state.recent, effort, &self.costs, &mut self.parse);
-            if let Some(cut) = self.parse.cuts.last() {
-                if lazy::PR[12] > 0 { prior.halve(); }
-                prior.add(&cut.freqs);
-            }
-        }
+        state.recent = lazy::parse(&self.finder, &self.data, (start, end), state.recent, effort, &mut self.costs, &mut prior, self.main_symbols, &mut self.parse);
         self.write_lazy((start, end), state)
 }
     fn write_lazy(&mut self, (start, _end): (usize, usize), state: &mut State<'_>) -> Option<()> {

@@ -182,20 +182,23 @@ impl Parse {
 
     /// Cuts, if it is time, behind a match that ends at `pos`.
     #[inline(always)]
-    pub(super) fn match_ends(&mut self, pos: usize) {
+    pub(super) fn match_ends(&mut self, pos: usize) -> bool {
         if pos >= self.cut_at {
-            self.cut(pos);
+            return self.cut(pos);
         }
+        false
     }
 
     #[cold]
     #[inline(never)]
-    fn cut(&mut self, pos: usize) {
-        if pos + self.cell_size / 2 < self.end {
+    fn cut(&mut self, pos: usize) -> bool {
+        let cut = pos + self.cell_size / 2 < self.end;
+        if cut {
             let freqs = std::mem::replace(&mut self.freqs, Frequencies::new());
             self.cuts.push(Cut { end: pos, sequences: self.sequences.len(), freqs });
         }
         self.set_next_cut(pos);
+        cut
     }
 
     /// Ends a parse with cuts.
