@@ -38,7 +38,7 @@ pub(super) fn parse<S: Size>(
     let mut pos = start;
     let mut anchor = start;
     let half = Effort { depth: (effort.depth / pr(9) as u32).max(1), nice: effort.nice };
-    let mut pending = Pending { at: start, length: 0, code: 0 };
+    let mut pending = Pending { at: start, length: 0, code: 0, recent };
     costs.set(prior, main_symbols);
     let none = Choice { score: pr(4), length: 0, code: 0 };
     let rate = pr(0);
@@ -77,12 +77,16 @@ pub(super) fn parse<S: Size>(
             }
             break;
         }
-        let after = recent.after(choice.code);
+        let mut after = recent.after(choice.code);
         let next_pos = pos + choice.length;
         if pending.length > 0 {
-            if pending.at + pending.length == pos {
-                shift(data, costs, after.0[0] as usize, &mut pending, &mut pos, &mut choice);
-            }
+            shift(data, costs, after.0[0] as usize, &mut pending, &mut pos, &mut choice);
+            if pending.length == 0 {
+                recent = pending.recent;
+                let d = after.0[0];
+                choice.code = (0..3).find(|&i| recent.0[i as usize] == d).unwrap_or(d + 2);
+                after = recent.after(choice.code);
+            } else {
             parse.literals(&bytes[anchor..pending.at]);
             parse.push((pending.at - anchor) as u32, pending.length as u32, pending.code);
             anchor = pending.at + pending.length;
@@ -93,8 +97,9 @@ pub(super) fn parse<S: Size>(
                     costs.set(prior, main_symbols);
                 }
             }
+            }
         }
-        pending = Pending { at: pos, length: choice.length, code: choice.code };
+        pending = Pending { at: pos, length: choice.length, code: choice.code, recent };
         recent = after;
         pos = next_pos;
     }
@@ -125,10 +130,11 @@ fn choose(costs: &Costs, found: Match, best: &mut Choice) {
         if score > best.score { *best = Choice { score, length: found.length, code }; }
 }
 
-struct Pending { at: usize, length: usize, code: u32 }
+struct Pending { at: usize, length: usize, code: u32, recent: Recent }
 /// Moves the boundary between a match and the one right behind it to where both cost least.
 fn shift(data: &impl Data, costs: &Costs, offset: usize, before: &mut Pending, pos: &mut usize, choice: &mut Choice) {
-    let most = (before.length - 2).min(MAX_MATCH - choice.length);
+    let gap = *pos - before.at - before.length;
+    let most = (before.length + gap).min(MAX_MATCH - choice.length);
     if most == 0 || *pos < offset + 8 { return; }
     let mut k = 0;
     loop {
@@ -141,12 +147,22 @@ fn shift(data: &impl Data, costs: &Costs, offset: usize, before: &mut Pending, p
     if k == 0 { return; }
     let slot0 = super::parse::slot_of(before.code) as usize;
     let slot1 = super::parse::slot_of(choice.code) as usize;
-    let cost = |j: usize| costs.of(slot0, before.length - j) + costs.of(slot1, choice.length + j);
-    let mut best = (cost(0), 0);
+    let low = if slot0 >= 8 { (costs.aligned(slot0, before.code) >> 32) as u32 } else { 0 };
+    let bytes = data.bytes();
+    let mut literals: u32 = bytes[*pos - gap.min(k)..*pos].iter().map(|&b| costs.lit(b)).sum();
+    let mut best = (costs.of(slot0, before.length) + low + literals + costs.of(slot1, choice.length), 0);
     for j in 1..=k {
-        best = best.min((cost(j), j));
+        let first = if j <= gap {
+            literals -= costs.lit(bytes[*pos - j]);
+            costs.of(slot0, before.length) + low
+        } else {
+            let rest = before.length - (j - gap);
+            if rest >= 2 { costs.of(slot0, rest) + low } else if rest == 1 { costs.lit(bytes[before.at]) } else { 0 }
+        };
+        best = best.min((first + literals + costs.of(slot1, choice.length + j), j));
     }
-    before.length -= best.1;
-    *pos -= best.1;
-    choice.length += best.1;
+    let j = best.1;
+    *pos -= j;
+    choice.length += j;
+    if j > gap { before.length -= j - gap; if before.length == 1 { before.length = 0; } }
 }
