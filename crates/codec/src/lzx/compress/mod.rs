@@ -235,10 +235,23 @@ impl<S: Size> Engine<S> {
 
 fn sweep_prior(bytes: &[u8], main_symbols: usize) -> parse::Frequencies {
     let mut f = parse::Frequencies::new();
-    for &b in bytes.iter().step_by(16) { f.main[usize::from(b)] += 1; }
-    for (i, x) in f.main[256..main_symbols].iter_mut().enumerate() { let h = i & 7; let s = i / 8; *x = 2 + u32::from(h<3) + 4*u32::from(s<1) + 2*u32::from(s < 3); }
-    for (i, x) in f.length.iter_mut().enumerate() { *x = 1 + u32::from(i < 30) + u32::from(i < 12) * 3; }
-    for x in &mut f.aligned { *x = 4; }
+    let p = |i: usize| lazy::PR[i] as u32;
+    for &b in bytes.iter().step_by(p(15) as usize) { f.main[usize::from(b)] += p(16); }
+    for (i, x) in f.main[256..main_symbols].iter_mut().enumerate() {
+        let h = i & 7; let s = i / 8;
+        let v: u32 = match s {
+            0 => [26,100,11,10,10,9,4,81][h],
+            1 => [6,16,3,2,2,2,2,13][h],
+            2 => [3,6,1,1,1,1,1,5][h],
+            3..6 => 1,
+            6..16 => [4,4,2,1,1,1,1,6][h],
+            16..22 => [0,5,4,3,2,2,2,7][h],
+            _ => [0,1,5,3,2,2,2,7][h],
+        };
+        *x = v * p(14) / 4;
+    }
+    for (i, x) in f.length.iter_mut().enumerate() { *x = match i { ..8 => 16, ..16 => 5, ..27 => 3, ..64 => 1, _ => 0 } * p(14) / 4; }
+    for (x, w) in f.aligned.iter_mut().zip([4u32,4,8,4,4,4,5,4]) { *x = w*4 * p(14)/4; }
     f
 }
 
