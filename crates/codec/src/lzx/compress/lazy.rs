@@ -63,12 +63,12 @@ pub(super) fn parse<S: Size>(
             let mut bonus = pr(5);
             for step in 1..=pr(7) as usize {
             let next = pos + step;
-            bonus += costs.lit(bytes[next - 1]) as isize - rate;
+            bonus += costs.lit(bytes[next - 1]) as isize - rate; if step > 1 { bonus += pr(6); }
             let limit = (end - next).min(MAX_MATCH);
             let floor = (choice.length - step.min(choice.length)).max(3);
             let mut ahead = Choice { score: choice.score + bonus, length: 0, code: 0 };
             choose_rep(costs, recent.longest(data, next, limit), &mut ahead);
-            finder.search_longer(data, next, limit, floor, half, |found| choose(costs, found, &mut ahead));
+            if step == 1 { finder.search_longer(data, next, limit, floor, half, |found| choose(costs, found, &mut ahead));}
             if ahead.length > 0 {
                     pos = next;
                     choice = ahead;
