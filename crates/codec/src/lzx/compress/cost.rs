@@ -86,13 +86,6 @@ impl Costs {
         self.length[length & 255 | length & 256..].first_chunk().unwrap_or(&[0; 4])
     }
 
-    #[inline(always)]
-    pub(super) fn of(&self, slot: usize, length: usize) -> u32 {
-        if length < LONG { (self.row_from(slot, length)[0] >> 32) as u32 } else { ((self.long(slot) + self.length[length & 511]) >> 32) as u32 }
-    }
-    #[inline(always)]
-    pub(super) fn lit(&self, b: u8) -> u32 { (self.literal[usize::from(b)] >> 32) as u32 }
-
     pub(super) const fn new() -> Self {
         Self { literal: [0; LITERALS], rows: [0; ROWS], length: [0; 512], aligned: [0; 16] }
     }

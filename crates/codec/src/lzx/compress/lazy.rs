@@ -1,168 +1,244 @@
-//! Chooses matches by looking one position ahead.
+//! Chooses matches by looking one position ahead, or two.
 
-use super::parse::{Frequencies, Parse, Recent};
-use super::cost::Costs;
-use crate::lzx::layout::MAX_MATCH;
-use crate::matchfinder::links::{Effort, LinkFinder, Match};
+use super::parse::{Parse, Recent};
+use super::prices::Prices;
+use crate::lzx::layout::{MAX_MATCH, MIN_MATCH, RECENT_OFFSETS};
+use crate::matchfinder::links::{Effort, LinkFinder};
 use crate::matchfinder::{Data, Size};
 
-#[inline(always)]
-pub(super) fn explicit_score(length: usize, offset: usize) -> usize {
-    length + usize::from(offset < 4096) + usize::from(offset < 256)
-}
+/// A match is left out if it gains less than this.
+const LEAST_GAIN: i32 = -48;
+/// A match one position ahead must gain this much more.
+const DELAY: i32 = 80;
+/// One two positions ahead this much more than that.
+const SECOND_DELAY: i32 = 128;
+/// Shorter matches are weighed against the literals they replace.
+const SURE: usize = 4;
 
-/// Three-byte matches are not worth more than this offset.
-const NEAR_TRIPLE: usize = 8192 - 2;
+/// How hard a lazy parse looks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// The search at a position.
+    pub(super) effort: Effort,
+    /// The search one position ahead.
+    pub(super) ahead: Effort,
+    /// Two-byte matches are found, too, and recent offsets are tried two positions ahead.
+    pub(super) thorough: bool,
+}
 
 /// A match that could be taken.
 #[derive(Clone, Copy)]
 struct Choice {
-    score: isize,
+    gain: i32,
     length: usize,
     code: u32,
 }
 
-/// Parses `start..end` of the chunk into `parse`.
-pub(super) fn parse<S: Size>(
-    finder: &LinkFinder<S>,
-    data: &S::Data,
-    (start, end): (usize, usize),
-    mut recent: Recent,
-    effort: Effort,
-    costs: &mut Costs,
-    prior: &mut Frequencies,
-    main_symbols: usize,
-    parse: &mut Parse,
-) -> Recent {
-    let bytes = data.bytes();
-    let mut pos = start;
-    let mut anchor = start;
-    let half = Effort { depth: (effort.depth / pr(9) as u32).max(1), nice: effort.nice };
-    let mut pending = Pending { at: start, length: 0, code: 0, recent };
-    costs.set(prior, main_symbols);
-    let none = Choice { score: pr(4), length: 0, code: 0 };
-    let rate = pr(0);
-    while pos + 4 < end {
+/// A match that is taken, but may still give bytes to the next one.
+#[derive(Clone, Copy)]
+struct Taken {
+    at: usize,
+    length: usize,
+    code: u32,
+    /// The recent offsets before it.
+    recent: Recent,
+}
+
+impl Taken {
+    const fn end(&self) -> usize {
+        self.at + self.length
+    }
+}
+
+/// What a lazy parse works with.
+pub(super) struct Lazy<'a, S: Size> {
+    pub(super) finder: &'a LinkFinder<S>,
+    pub(super) data: &'a S::Data,
+    pub(super) patience: Patience,
+    pub(super) prices: &'a mut Prices,
+    pub(super) parse: &'a mut Parse,
+}
+
+impl<S: Size> Lazy<'_, S> {
+    /// Parses `start..end` of the chunk. `THOROUGH` is the patience's `thorough`.
+    pub(super) fn run<const THOROUGH: bool>(
+        &mut self,
+        (start, end): (usize, usize),
+        mut recent: Recent,
+    ) -> Recent {
+        self.prices.begin(&self.data.bytes()[start..end]);
+        // Literals up to here have been counted.
+        let mut anchor = start;
+        let mut last = Taken { at: start, length: 0, code: 0, recent };
+        let mut pos = start;
+        while pos + 4 < end {
+            let Some(mut choice) = self.choose::<THOROUGH>(pos, end, recent) else {
+                pos += 1;
+                continue;
+            };
+            while choice.length < self.patience.ahead.nice && pos + 6 < end {
+                let Some((step, better)) = self.look_ahead::<THOROUGH>(pos, end, recent, choice)
+                else {
+                    break;
+                };
+                pos += step;
+                choice = better;
+            }
+            let mut next = Taken { at: pos, length: choice.length, code: choice.code, recent };
+            pos = next.end();
+            recent = next.recent.after(next.code);
+            if last.length > 0 {
+                self.share(&mut last, &mut next, recent.0[0]);
+                if last.length > 0 {
+                    anchor = self.settle(anchor, last);
+                } else {
+                    // Without the match before it, another code may mean the same offset.
+                    let offset = recent.0[0];
+                    next.recent = last.recent;
+                    next.code = next.recent.code(offset);
+                    recent = next.recent.after(next.code);
+                }
+            }
+            last = next;
+        }
+        if last.length > 0 {
+            anchor = self.settle(anchor, last);
+        }
+        self.parse.literals(&self.data.bytes()[anchor..end]);
+        recent
+    }
+
+    /// The best match at a position, if any is worth it.
+    #[inline(always)]
+    fn choose<const THOROUGH: bool>(
+        &self,
+        pos: usize,
+        end: usize,
+        recent: Recent,
+    ) -> Option<Choice> {
         let limit = (end - pos).min(MAX_MATCH);
-        let mut choice = none;
-        choose_rep(costs, recent.longest(data, pos, limit), &mut choice);
-        if pr(11) > 0 {
-        finder.search::<true>(data, pos, limit, effort, |found| choose(costs, found, &mut choice));
-        } else {
-        finder.search::<false>(data, pos, limit, effort, |found| choose(costs, found, &mut choice));
-        }
-        if choice.length > 0 && choice.length < 4 {
-            let lits: isize = bytes[pos..pos+choice.length].iter().map(|&b| costs.lit(b) as isize).sum();
-            if lits - (rate * choice.length as isize - choice.score) < pr(1) { choice = none; }
-        }
-        if choice.length == 0 {
-            pos += 1;
-            continue;
-        };
-        'steps: while choice.length < effort.nice && pos + 6 < end {
-            let mut bonus = pr(5);
-            for step in 1..=pr(7) as usize {
-            let next = pos + step;
-            bonus += costs.lit(bytes[next - 1]) as isize - rate; if step > 1 { bonus += pr(6); }
-            let limit = (end - next).min(MAX_MATCH);
-            let floor = (choice.length - step.min(choice.length)).max(3);
-            let mut ahead = Choice { score: choice.score + bonus, length: 0, code: 0 };
-            choose_rep(costs, recent.longest(data, next, limit), &mut ahead);
-            if step == 1 { finder.search_longer(data, next, limit, floor, half, |found| choose(costs, found, &mut ahead));}
-            if ahead.length > 0 {
-                    pos = next;
-                    choice = ahead;
-                    continue 'steps;
-                }
-            }
-            break;
-        }
-        let mut after = recent.after(choice.code);
-        let next_pos = pos + choice.length;
-        if pending.length > 0 {
-            shift(data, costs, after.0[0] as usize, &mut pending, &mut pos, &mut choice);
-            if pending.length == 0 {
-                recent = pending.recent;
-                let d = after.0[0];
-                choice.code = (0..3).find(|&i| recent.0[i as usize] == d).unwrap_or(d + 2);
-                after = recent.after(choice.code);
-            } else {
-            parse.literals(&bytes[anchor..pending.at]);
-            parse.push((pending.at - anchor) as u32, pending.length as u32, pending.code);
-            anchor = pending.at + pending.length;
-            if parse.match_ends(anchor) {
-                if let Some(cut) = parse.cuts.last() {
-                    if pr(12) > 0 { prior.halve(); }
-                    prior.add(&cut.freqs);
-                    costs.set(prior, main_symbols);
-                }
-            }
+        let mut best = Choice { gain: LEAST_GAIN, length: 0, code: 0 };
+        self.try_recent(pos, limit, recent, &mut best);
+        self.finder.search::<THOROUGH>(self.data, pos, limit, self.patience.effort, |found| {
+            self.consider(found.offset as u32 + RECENT_OFFSETS as u32 - 1, found.length, &mut best);
+        });
+        if best.length < SURE {
+            let literals = self.prices.literals(&self.data.bytes()[pos..pos + best.length]);
+            if best.length == 0 || literals < self.prices.of(best.code, best.length) {
+                return None;
             }
         }
-        pending = Pending { at: pos, length: choice.length, code: choice.code, recent };
-        recent = after;
-        pos = next_pos;
+        Some(best)
     }
-    if pending.length > 0 {
-        parse.literals(&bytes[anchor..pending.at]);
-        parse.push((pending.at - anchor) as u32, pending.length as u32, pending.code);
-        anchor = pending.at + pending.length;
-        parse.match_ends(anchor);
-    }
-    parse.literals(&bytes[anchor..end]);
-    recent
-}
 
-pub static PR: std::sync::LazyLock<Vec<isize>> = std::sync::LazyLock::new(|| std::env::var("PR").unwrap_or_default().split(' ').filter_map(|x| x.parse().ok()).collect());
-fn pr(i: usize) -> isize { PR[i] }
-#[inline(always)]
-fn choose_rep(costs: &Costs, (length, index): (usize, u32), best: &mut Choice) {
-    if length >= 2 {
-        let score = pr(0) * length as isize - costs.of(index as usize, length) as isize - pr(2);
-        if score > best.score { *best = Choice { score, length, code: index }; }
+    /// A better match behind `choice`'s position, and how far behind.
+    #[inline(always)]
+    fn look_ahead<const THOROUGH: bool>(
+        &self,
+        pos: usize,
+        end: usize,
+        recent: Recent,
+        choice: Choice,
+    ) -> Option<(usize, Choice)> {
+        let bytes = self.data.bytes();
+        let next = pos + 1;
+        let limit = (end - next).min(MAX_MATCH);
+        let gain = choice.gain + DELAY + self.prices.delay(bytes[pos]);
+        let mut best = Choice { gain, length: 0, code: 0 };
+        self.try_recent(next, limit, recent, &mut best);
+        let floor = (choice.length - 1).max(3);
+        let effort = self.patience.ahead;
+        self.finder.search_longer(self.data, next, limit, floor, effort, |found| {
+            self.consider(found.offset as u32 + RECENT_OFFSETS as u32 - 1, found.length, &mut best);
+        });
+        if best.length > 0 {
+            return Some((1, best));
+        }
+        if THOROUGH {
+            best.gain += SECOND_DELAY + self.prices.delay(bytes[next]);
+            self.try_recent(next + 1, limit - 1, recent, &mut best);
+        }
+        (best.length > 0).then_some((2, best))
     }
-}
-#[inline(always)]
-fn choose(costs: &Costs, found: Match, best: &mut Choice) {
-        let code = found.offset as u32 + 2;
-        let slot = super::parse::slot_of(code) as usize;
-        let score = pr(0) * found.length as isize - costs.of(slot, found.length) as isize - (costs.aligned(slot, code) >> 32) as isize - pr(8);
-        if score > best.score { *best = Choice { score, length: found.length, code }; }
-}
 
-struct Pending { at: usize, length: usize, code: u32, recent: Recent }
-/// Moves the boundary between a match and the one right behind it to where both cost least.
-fn shift(data: &impl Data, costs: &Costs, offset: usize, before: &mut Pending, pos: &mut usize, choice: &mut Choice) {
-    let gap = *pos - before.at - before.length;
-    let most = (before.length + gap).min(MAX_MATCH - choice.length);
-    if most == 0 || *pos < offset + 8 { return; }
-    let mut k = 0;
-    loop {
-        let x = data.load64(*pos - k - 8) ^ data.load64(*pos - k - offset - 8);
-        if x != 0 { k += x.leading_zeros() as usize / 8; break; }
-        k += 8;
-        if k >= most || *pos < offset + k + 8 { break; }
+    #[inline(always)]
+    fn try_recent(&self, pos: usize, limit: usize, recent: Recent, best: &mut Choice) {
+        let (length, index) = recent.longest(self.data, pos, limit);
+        if length >= MIN_MATCH {
+            self.consider(index, length, best);
+        }
     }
-    let k = k.min(most);
-    if k == 0 { return; }
-    let slot0 = super::parse::slot_of(before.code) as usize;
-    let slot1 = super::parse::slot_of(choice.code) as usize;
-    let low = if slot0 >= 8 { (costs.aligned(slot0, before.code) >> 32) as u32 } else { 0 };
-    let bytes = data.bytes();
-    let mut literals: u32 = bytes[*pos - gap.min(k)..*pos].iter().map(|&b| costs.lit(b)).sum();
-    let mut best = (costs.of(slot0, before.length) + low + literals + costs.of(slot1, choice.length), 0);
-    for j in 1..=k {
-        let first = if j <= gap {
-            literals -= costs.lit(bytes[*pos - j]);
-            costs.of(slot0, before.length) + low
-        } else {
-            let rest = before.length - (j - gap);
-            if rest >= 2 { costs.of(slot0, rest) + low } else if rest == 1 { costs.lit(bytes[before.at]) } else { 0 }
-        };
-        best = best.min((first + literals + costs.of(slot1, choice.length + j), j));
+
+    #[inline(always)]
+    fn consider(&self, code: u32, length: usize, best: &mut Choice) {
+        let gain = self.prices.gain(code, length);
+        if gain > best.gain {
+            *best = Choice { gain, length, code };
+        }
     }
-    let j = best.1;
-    *pos -= j;
-    choice.length += j;
-    if j > gap { before.length -= j - gap; if before.length == 1 { before.length = 0; } }
+
+    /// Moves the beginning of `next`, a match at `offset`, back to where it and the match before it
+    /// cost least: over literals between them, into the match before it, or to that one's beginning,
+    /// which leaves that one no length.
+    #[inline(always)]
+    fn share(&self, last: &mut Taken, next: &mut Taken, offset: u32) {
+        let most = (next.at - last.at).min(MAX_MATCH - next.length);
+        let common = self.common_before(next.at, offset as usize, most);
+        if common == 0 {
+            return;
+        }
+        let bytes = self.data.bytes();
+        let prices = &*self.prices;
+        let whole = prices.of(last.code, last.length);
+        let gap = next.at - last.end();
+        let mut literals = prices.literals(&bytes[next.at - gap.min(common)..next.at]);
+        let mut best = (whole + literals + prices.of(next.code, next.length), 0, last.length);
+        for back in 1..=common {
+            let start = next.at - back;
+            let (before, length) = match (start - last.at).min(last.length) {
+                0 => (0, 0),
+                1 => (prices.literal(bytes[last.at]), 0),
+                length if length < last.length => (prices.of(last.code, length), length),
+                length => {
+                    literals -= prices.literal(bytes[start]);
+                    (whole, length)
+                }
+            };
+            let price = before + literals + prices.of(next.code, next.length + back);
+            best = best.min((price, back, length));
+        }
+        let (_, back, length) = best;
+        last.length = length;
+        next.at -= back;
+        next.length += back;
+    }
+
+    /// How many bytes before `pos` equal those `offset` before them, up to `most`.
+    #[inline(always)]
+    fn common_before(&self, pos: usize, offset: usize, most: usize) -> usize {
+        let mut common = 0;
+        while common < most && pos >= offset + common + 8 {
+            let at = pos - common - 8;
+            let difference = self.data.load64(at) ^ self.data.load64(at - offset);
+            if difference != 0 {
+                common += difference.leading_zeros() as usize / 8;
+                break;
+            }
+            common += 8;
+        }
+        common.min(most)
+    }
+
+    /// Records a match, and after a cut the prices follow.
+    #[inline(always)]
+    fn settle(&mut self, anchor: usize, taken: Taken) -> usize {
+        self.parse.literals(&self.data.bytes()[anchor..taken.at]);
+        self.parse.push((taken.at - anchor) as u32, taken.length as u32, taken.code);
+        if self.parse.match_ends(taken.end()) {
+            if let Some(cut) = self.parse.cuts.last() {
+                self.prices.learn(&cut.freqs);
+            }
+        }
+        taken.end()
+    }
 }

@@ -23,11 +23,11 @@ mod cost;
 mod lazy;
 mod optimal;
 mod parse;
+mod prices;
 mod pretree;
 mod quick;
 mod settings;
 mod split;
-mod sweep;
 
 use crate::Level;
 use crate::lzx::{e8, layout};
@@ -38,7 +38,9 @@ use block::Codes;
 use cache::MatchCache;
 use cost::Costs;
 use optimal::{Block, Optimizer};
+use lazy::{Lazy, Patience};
 use parse::{Cut, Lengths, Parse, Recent};
+use prices::Prices;
 use settings::{Optimal, SAMPLE_STRIDE, Settings, Strategy};
 use split::Splitter;
 
@@ -90,7 +92,7 @@ pub(crate) struct Engine<S: Size> {
     cache: MatchCache,
     costs: Box<Costs>,
     optimizer: Optimizer,
-    sweep: sweep::Sweep,
+    prices: Box<Prices>,
 }
 
 /// What goes over from block to block.
@@ -116,12 +118,12 @@ impl<S: Size> Engine<S> {
             parse: Parse::new(),
             splitter: Splitter::new(main_symbols),
             cache: match settings.strategy {
-                Strategy::Lazy | Strategy::Sweep(_) => MatchCache::default(),
+                Strategy::Lazy(_) => MatchCache::default(),
                 Strategy::Optimal(_) => MatchCache::new(size.min(SEGMENT)),
             },
             costs: Box::new(Costs::new()),
             optimizer: Optimizer::new(),
-            sweep: sweep::Sweep::new(),
+            prices: Box::new(Prices::new(main_symbols)),
         }
     }
 
@@ -134,7 +136,10 @@ impl<S: Size> Engine<S> {
         bytes[..len].copy_from_slice(input);
         bytes[len..len + PADDING].fill(0);
         e8::encode(&mut bytes[..len]);
-        let pairs = matches!(self.settings.strategy, Strategy::Optimal(_) | Strategy::Sweep(_)) || lazy::PR[11]>0;
+        let pairs = match self.settings.strategy {
+            Strategy::Lazy(patience) => patience.thorough,
+            Strategy::Optimal(_) => true,
+        };
         if pairs {
             self.finder.link::<true>(&self.data, len);
         } else {
@@ -151,21 +156,31 @@ impl<S: Size> Engine<S> {
             let end = (start + SEGMENT).min(len);
             self.parse.begin_cells((start, end), self.settings.cell_size);
             match self.settings.strategy {
-                Strategy::Lazy => self.lazy_segment((start, end), &mut state)?,
-                Strategy::Sweep(jump) => {self.sweep_segment((start, end), jump, &mut state); self.write_lazy((start, end), &mut state)?}
+                Strategy::Lazy(how) => self.lazy_segment((start, end), how, &mut state)?,
                 Strategy::Optimal(how) => self.optimal_segment((start, end), how, &mut state)?,
             }
         }
         state.out.finish()
     }
 
-    fn lazy_segment(&mut self, (start, end): (usize, usize), state: &mut State<'_>) -> Option<()> {
-        let effort = self.settings.effort;
-        let mut prior = sweep_prior(&self.data.bytes()[start..end], self.main_symbols);
-        state.recent = lazy::parse(&self.finder, &self.data, (start, end), state.recent, effort, &mut self.costs, &mut prior, self.main_symbols, &mut self.parse);
-        self.write_lazy((start, end), state)
-}
-    fn write_lazy(&mut self, (start, _end): (usize, usize), state: &mut State<'_>) -> Option<()> {
+    fn lazy_segment(
+        &mut self,
+        (start, end): (usize, usize),
+        patience: Patience,
+        state: &mut State<'_>,
+    ) -> Option<()> {
+        let mut lazy = Lazy {
+            finder: &self.finder,
+            data: &self.data,
+            patience,
+            prices: &mut self.prices,
+            parse: &mut self.parse,
+        };
+        state.recent = if patience.thorough {
+            lazy.run::<true>((start, end), state.recent)
+        } else {
+            lazy.run::<false>((start, end), state.recent)
+        };
         self.parse.finish_cells();
         self.splitter.split(&mut self.parse.cuts);
         let bytes = self.data.bytes();
@@ -180,27 +195,13 @@ impl<S: Size> Engine<S> {
         Some(())
     }
 
-    fn sweep_segment(&mut self, (start, end): (usize, usize), jump: optimal::Jump, state: &mut State<'_>) {
-        let effort = self.settings.effort;
-        let mut at = start;
-        let mut prior = sweep_prior(&self.data.bytes()[start..end], self.main_symbols);
-        while at < end {
-            self.costs.set(&prior, self.main_symbols);
-            at = self.sweep.run(&self.finder, &self.data, (at, end), &mut state.recent, (effort, jump), &self.costs, &mut self.parse);
-            if let Some(cut) = self.parse.cuts.last() {
-                prior.halve();
-                prior.add(&cut.freqs);
-            }
-        }
-    }
-
     fn optimal_segment(
         &mut self,
         (start, end): (usize, usize),
         how: Optimal,
         state: &mut State<'_>,
     ) -> Option<()> {
-        self.cache.fill(&self.finder, &self.data, (start, end), self.settings.effort, how);
+        self.cache.fill(&self.finder, &self.data, (start, end), how);
         quick::parse(&self.data, (start, end), &self.cache, state.recent, &mut self.parse);
         self.parse.finish_cells();
         self.splitter.split(&mut self.parse.cuts);
@@ -231,28 +232,6 @@ impl<S: Size> Engine<S> {
         }
         Some(())
     }
-}
-
-fn sweep_prior(bytes: &[u8], main_symbols: usize) -> parse::Frequencies {
-    let mut f = parse::Frequencies::new();
-    let p = |i: usize| lazy::PR[i] as u32;
-    for &b in bytes.iter().step_by(p(15) as usize) { f.main[usize::from(b)] += p(16); }
-    for (i, x) in f.main[256..main_symbols].iter_mut().enumerate() {
-        let h = i & 7; let s = i / 8;
-        let v: u32 = match s {
-            0 => [26,100,11,10,10,9,4,81][h],
-            1 => [6,16,3,2,2,2,2,13][h],
-            2 => [3,6,1,1,1,1,1,5][h],
-            3..6 => 1,
-            6..16 => [4,4,2,1,1,1,1,6][h],
-            16..22 => [0,5,4,3,2,2,2,7][h],
-            _ => [0,1,5,3,2,2,2,7][h],
-        };
-        *x = v * p(14) / 4;
-    }
-    for (i, x) in f.length.iter_mut().enumerate() { *x = match i { ..8 => 16, ..16 => 5, ..27 => 3, ..64 => 1, _ => 0 } * p(14) / 4; }
-    for (x, w) in f.aligned.iter_mut().zip([4u32,4,8,4,4,4,5,4]) { *x = w*4 * p(14)/4; }
-    f
 }
 
 impl State<'_> {

@@ -9,18 +9,18 @@ use crate::matchfinder::{Data, common_length};
 const QUEUE_BITS: u32 = 21;
 const QUEUE_MASK: u64 = (1 << QUEUE_BITS) - 1;
 /// Nodes a position can reach, rounded up.
-pub(super) const AHEAD: usize = 512 + 4;
+const AHEAD: usize = 512 + 4;
 /// Literals are items of length one.
-pub(super) const LITERAL: u64 = 1;
+const LITERAL: u64 = 1;
 /// The key of a node that no way leads to.
-pub(super) const UNREACHED: u64 = u64::MAX >> 1;
+const UNREACHED: u64 = u64::MAX >> 1;
 
 /// Three recent offsets in a word, the newest lowest.
 #[derive(Clone, Copy)]
-pub(super) struct Queue(pub(super) u64);
+struct Queue(u64);
 
 impl Queue {
-    pub(super) const fn new(recent: Recent) -> Self {
+    const fn new(recent: Recent) -> Self {
         let [r0, r1, r2] = recent.0;
         Self(r0 as u64 | (r1 as u64) << QUEUE_BITS | (r2 as u64) << (2 * QUEUE_BITS))
     }
@@ -30,12 +30,12 @@ impl Queue {
         (self.0 >> (QUEUE_BITS * index) & QUEUE_MASK) as usize
     }
 
-    pub(super) const fn unpack(self) -> Recent {
+    const fn unpack(self) -> Recent {
         Recent([self.get(0) as u32, self.get(1) as u32, self.get(2) as u32])
     }
 
     #[inline(always)]
-    pub(super) fn after(self, code: u32) -> Self {
+    fn after(self, code: u32) -> Self {
         if code == 1 || code == 2 {
             return Self::new(self.unpack().after(code));
         }
@@ -77,11 +77,11 @@ impl Jump {
 
 /// A position of the block.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Node {
+struct Node {
     /// `cost << COST_SHIFT | item` of the cheapest way here.
-    pub(super) key: u64,
+    key: u64,
     /// The recent offsets behind that way.
-    pub(super) queue: u64,
+    queue: u64,
 }
 
 /// The working memory of the search.
@@ -203,28 +203,28 @@ impl Optimizer {
 }
 
 /// How far the matches tried at a position reach.
-pub(super) struct Reach {
+struct Reach {
     /// The shortest length not tried.
-    pub(super) from: usize,
+    from: usize,
     /// Where to go on, if not at the next position.
-    pub(super) skip: usize,
+    skip: usize,
 }
 
 /// A position from which matches are tried.
-pub(super) struct Step<'a, D> {
-    pub(super) data: &'a D,
-    pub(super) costs: &'a Costs,
-    pub(super) jump: Jump,
-    pub(super) pos: usize,
-    pub(super) cost: u64,
+struct Step<'a, D> {
+    data: &'a D,
+    costs: &'a Costs,
+    jump: Jump,
+    pos: usize,
+    cost: u64,
     /// Longest match that ends in the block.
-    pub(super) limit: usize,
+    limit: usize,
 }
 
 impl<D: Data> Step<'_, D> {
     /// Tries the recent offsets: each only in lengths that those before it do not reach.
     #[inline(always)]
-    pub(super) fn try_recent(&self, ahead: &mut [Node; AHEAD], queue: Queue, reach: &mut Reach) {
+    fn try_recent(&self, ahead: &mut [Node; AHEAD], queue: Queue, reach: &mut Reach) {
         let here = self.data.load64(self.pos);
         let equal = |offset: usize| {
             let there = self.data.load64(self.pos.wrapping_sub(offset));
@@ -263,7 +263,7 @@ impl<D: Data> Step<'_, D> {
     /// Tries the matches found: each only in lengths that those before it do not reach, because those
     /// have nearer offsets.
     #[inline(always)]
-    pub(super) fn try_found(&self, ahead: &mut [Node; AHEAD], matches: &[u32], reach: &mut Reach) {
+    fn try_found(&self, ahead: &mut [Node; AHEAD], matches: &[u32], reach: &mut Reach) {
         for &found in matches {
             let length = ((found & LENGTH_MASK) as usize).min(self.limit);
             if length < reach.from {
@@ -283,7 +283,7 @@ impl<D: Data> Step<'_, D> {
 }
 
 /// Added to what lies beyond a match's length, so that a block of four can be tried at once.
-pub(super) const BEYOND: u64 = 1 << 62;
+const BEYOND: u64 = 1 << 62;
 const PENALTY: [u64; 8] = [0, 0, 0, 0, BEYOND, BEYOND, BEYOND, BEYOND];
 
 /// Tries a match with `code` in all lengths `from..=to`.
