@@ -3,7 +3,7 @@
 use super::parse::{Parse, Recent};
 use super::prices::Prices;
 use crate::lzx::layout::{MAX_MATCH, MIN_MATCH, RECENT_OFFSETS};
-use crate::matchfinder::links::{Effort, LinkFinder};
+use crate::matchfinder::links::{Effort, LinkFinder, Match};
 use crate::matchfinder::{Data, Size};
 
 /// A match is left out if it gains less than this.
@@ -120,7 +120,7 @@ impl<S: Size> Lazy<'_, S> {
         let mut best = Choice { gain: LEAST_GAIN, length: 0, code: 0 };
         self.try_recent(pos, limit, recent, &mut best);
         self.finder.search::<THOROUGH>(self.data, pos, limit, self.patience.effort, |found| {
-            self.consider(found.offset as u32 + RECENT_OFFSETS as u32 - 1, found.length, &mut best);
+            self.consider(found, &mut best);
         });
         if best.length < SURE {
             let literals = self.prices.literals(&self.data.bytes()[pos..pos + best.length]);
@@ -149,7 +149,7 @@ impl<S: Size> Lazy<'_, S> {
         let floor = (choice.length - 1).max(3);
         let effort = self.patience.ahead;
         self.finder.search_longer(self.data, next, limit, floor, effort, |found| {
-            self.consider(found.offset as u32 + RECENT_OFFSETS as u32 - 1, found.length, &mut best);
+            self.consider(found, &mut best);
         });
         if best.length > 0 {
             return Some((1, best));
@@ -165,13 +165,18 @@ impl<S: Size> Lazy<'_, S> {
     fn try_recent(&self, pos: usize, limit: usize, recent: Recent, best: &mut Choice) {
         let (length, index) = recent.longest(self.data, pos, limit);
         if length >= MIN_MATCH {
-            self.consider(index, length, best);
+            let gain = self.prices.recent_gain(index, length);
+            if gain > best.gain {
+                *best = Choice { gain, length, code: index };
+            }
         }
     }
 
     #[inline(always)]
-    fn consider(&self, code: u32, length: usize, best: &mut Choice) {
-        let gain = self.prices.gain(code, length);
+    fn consider(&self, found: Match, best: &mut Choice) {
+        let Match { length, offset } = found;
+        let code = offset as u32 + RECENT_OFFSETS as u32 - 1;
+        let gain = self.prices.found_gain(code, length);
         if gain > best.gain {
             *best = Choice { gain, length, code };
         }

@@ -113,14 +113,25 @@ impl Prices {
     /// Price of a match with this offset code.
     #[inline(always)]
     pub(super) fn of(&self, code: u32, length: usize) -> i32 {
-        let header = (length - MIN_MATCH).min(LONG_LENGTH_HEADER);
-        let slot = slot_of(code) as usize & (SLOTS - 1);
-        self.matches[slot * LENGTH_HEADERS + header] + self.length[length & 511]
+        self.of_slot(slot_of(code) as usize, length)
     }
 
-    /// What a match is worth, less what it costs.
     #[inline(always)]
-    pub(super) fn gain(&self, code: u32, length: usize) -> i32 {
+    fn of_slot(&self, slot: usize, length: usize) -> i32 {
+        let header = (length - MIN_MATCH).min(LONG_LENGTH_HEADER);
+        let row = (slot & (SLOTS - 1)) * LENGTH_HEADERS;
+        self.matches[row + header] + self.length[length & 511]
+    }
+
+    /// What a match at a recent offset is worth, less what it costs.
+    #[inline(always)]
+    pub(super) fn recent_gain(&self, index: u32, length: usize) -> i32 {
+        BYTE_WORTH * length as i32 - self.of_slot(index as usize, length)
+    }
+
+    /// What a match found is worth, less what it costs.
+    #[inline(always)]
+    pub(super) fn found_gain(&self, code: u32, length: usize) -> i32 {
         BYTE_WORTH * length as i32 - self.of(code, length)
     }
 

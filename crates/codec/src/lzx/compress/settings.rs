@@ -41,7 +41,9 @@ pub(super) const SAMPLE_STRIDE: usize = 4096;
 
 /// Levels below this one parse lazily.
 const FIRST_OPTIMAL: u32 = 45;
-/// Lazy levels from this one on take more time.
+/// Levels below this one do not look ahead from matches that are not short.
+const FIRST_PATIENT: u32 = 21;
+/// Lazy levels from this one on are thorough.
 const FIRST_THOROUGH: u32 = 30;
 
 impl Settings {
@@ -71,14 +73,16 @@ impl Settings {
 
     fn lazy(level: u32) -> Self {
         let thorough = level >= FIRST_THOROUGH;
-        let depth = if thorough { level - FIRST_THOROUGH + 12 } else { level / 2 };
-        let depth = depth.max(1);
+        let (depth, satisfied, cell_size) = match level {
+            ..FIRST_PATIENT => (level.div_ceil(4), 10, 8192),
+            FIRST_PATIENT..FIRST_THOROUGH => (level / 2, 64, 4096),
+            _ => (level - FIRST_THOROUGH + 12, 64, 2048),
+        };
         let patience = Patience {
             effort: Effort { depth, nice: 128 },
-            ahead: Effort { depth: depth.div_ceil(2), nice: 64 },
+            ahead: Effort { depth: depth.div_ceil(2), nice: satisfied },
             thorough,
         };
-        let cell_size = if thorough { 2048 } else { 4096 };
         Self { strategy: Strategy::Lazy(patience), cell_size }
     }
 }
