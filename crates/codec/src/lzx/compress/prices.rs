@@ -1,5 +1,9 @@
 //! What a choice between single matches is based on: prices that follow the statistics as the parse
 //! goes on.
+#![expect(
+    clippy::cast_possible_wrap,
+    reason = "prices and lengths are far below 2^31; gains are signed"
+)]
 
 use super::cost::{UNIT, log2};
 use super::parse::{Frequencies, slot_of};
@@ -11,7 +15,7 @@ const BYTE_WORTH: i32 = (UNIT * 25 / 4) as i32;
 /// A match at a recent offset costs this much less than its symbols: it leaves the other offsets in
 /// reach.
 const RECENT_BONUS: i32 = 4 * UNIT as i32;
-/// Likewise for other matches: the symbol prices of the prior are a little too high.
+/// Other matches, too, cost less than their symbols: the next use of the offset is cheap.
 const FOUND_BONUS: i32 = (UNIT * 5 / 4) as i32;
 /// Symbols that have not occurred cost at most this.
 const UNSEEN: u32 = 11 * UNIT;
@@ -61,10 +65,10 @@ impl Prices {
         }
         for (symbol, count) in self.seen.length.iter_mut().enumerate() {
             *count = match symbol {
-                ..8 => 16,
-                ..16 => 5,
-                ..27 => 3,
-                ..64 => 1,
+                0..8 => 16,
+                8..16 => 5,
+                16..27 => 3,
+                27..64 => 1,
                 _ => 0,
             };
         }
@@ -142,7 +146,7 @@ impl Prices {
     }
 }
 
-/// Every so manieth byte counts as a literal in the first statistics.
+/// One byte in this many counts as a literal in the first statistics.
 const LITERAL_STRIDE: usize = 24;
 
 /// The price of a symbol by its frequency, with the entropy of `freqs`.
