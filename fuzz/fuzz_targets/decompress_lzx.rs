@@ -1,7 +1,9 @@
-//! LZX chunks: what must hold stands in `oracles/decompress_lzx.rs`.
+//! LZX chunks: what must hold stands in `oracles/decompress.rs`.
 #![no_main]
 
-#[path = "../oracles/decompress_lzx.rs"]
+#[path = "../oracles/decompress.rs"]
 mod oracle;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| oracle::check(bytes));
+use imprint_codec::Format;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| oracle::check(Format::Lzx, 32768, bytes));

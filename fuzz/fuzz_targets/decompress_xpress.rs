@@ -1,7 +1,9 @@
-//! XPRESS chunks: what must hold stands in `oracles/decompress_xpress.rs`.
+//! XPRESS chunks: what must hold stands in `oracles/decompress.rs`.
 #![no_main]
 
-#[path = "../oracles/decompress_xpress.rs"]
+#[path = "../oracles/decompress.rs"]
 mod oracle;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| oracle::check(bytes));
+use imprint_codec::Format;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| oracle::check(Format::Xpress, 65536, bytes));

@@ -1,7 +1,9 @@
-//! LZX compression: what must hold stands in `oracles/roundtrip_lzx.rs`.
+//! LZX compression: what must hold stands in `oracles/roundtrip.rs`.
 #![no_main]
 
-#[path = "../oracles/roundtrip_lzx.rs"]
+#[path = "../oracles/roundtrip.rs"]
 mod oracle;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| oracle::check(bytes));
+use imprint_codec::Format;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| oracle::check(Format::Lzx, 32768, bytes));

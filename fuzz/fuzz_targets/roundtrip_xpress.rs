@@ -1,7 +1,9 @@
-//! XPRESS compression: what must hold stands in `oracles/roundtrip_xpress.rs`.
+//! XPRESS compression: what must hold stands in `oracles/roundtrip.rs`.
 #![no_main]
 
-#[path = "../oracles/roundtrip_xpress.rs"]
+#[path = "../oracles/roundtrip.rs"]
 mod oracle;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| oracle::check(bytes));
+use imprint_codec::Format;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| oracle::check(Format::Xpress, 65536, bytes));

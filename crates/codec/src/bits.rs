@@ -3,10 +3,10 @@
 //! [`UnitReader`] is exact: it knows where the input ends and what was read. [`FastBits`] is what a
 //! decoder's inner loop keeps in registers while the input's end is far away.
 
+use crate::units::{Source, Stored, SwapWindow, Swapped};
+
 /// Bits that a refill leaves at least.
 pub(crate) const REFILLED: u32 = 48;
-/// Bytes that a refill reads at once.
-pub(crate) const REFILL_BYTES: usize = 8;
 
 /// A bit reader over the units of a chunk.
 ///
@@ -18,7 +18,7 @@ pub(crate) struct UnitReader<'a> {
     input: &'a [u8],
     /// Byte position in `input` of the next unit to fetch.
     position: usize,
-    /// Fetched bits, left-justified; zero below the top `count` bits.
+    /// Fetched bits, left-justified. Below the top `count` bits: see [`FastBits`].
     bits: u64,
     /// Number of fetched bits not yet consumed.
     count: u32,
@@ -49,8 +49,19 @@ impl<'a> UnitReader<'a> {
     }
 
     /// Fetches units until at least [`REFILLED`] bits are there.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn refill(&mut self) {
+        if let Some(units) = Stored(self.input).from(self.position).units() {
+            self.bits |= units >> self.count;
+            self.position += ((self.count ^ 63) >> 3 & 6) as usize;
+            self.count |= REFILLED;
+        } else {
+            self.refill_at_end();
+        }
+    }
+
+    #[cold]
+    fn refill_at_end(&mut self) {
         while self.count < REFILLED {
             let unit = match self.input.get(self.position..).and_then(<[u8]>::first_chunk) {
                 Some(bytes) => {
@@ -75,7 +86,7 @@ impl<'a> UnitReader<'a> {
     }
 
     /// Reads the next `n` bits, 1 to 32.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(&mut self, n: u32) -> u32 {
         self.refill();
         let value = top(self.bits, n);
@@ -119,18 +130,37 @@ impl<'a> UnitReader<'a> {
     }
 
     /// The state for a fast loop, with at least [`REFILLED`] bits in it.
-    #[inline]
-    pub(crate) fn begin_fast(&mut self) -> FastBits {
+    #[inline(always)]
+    pub(crate) fn begin_fast(&mut self) -> FastBits<Stored<'a>> {
         self.refill();
-        FastBits { bits: self.bits, count: self.count, position: self.position }
+        let rest = Stored(self.input).from(self.position);
+        FastBits { bits: self.bits, count: self.count, rest }
     }
 
-    /// Takes the state of a fast loop over. No fast loop may have run where bits were made up.
-    #[inline]
-    pub(crate) const fn end_fast(&mut self, fast: FastBits) {
+    /// Takes the state of a fast loop over.
+    #[inline(always)]
+    pub(crate) const fn end_fast(&mut self, fast: FastBits<Stored<'a>>) {
+        self.position = self.input.len() - fast.rest.0.len();
         self.count = fast.count & 63;
-        self.bits = fast.bits & mask(self.count);
-        self.position = fast.position;
+        self.bits = fast.bits;
+    }
+
+    /// The state for a fast loop over the next few units, which are put into `window`.
+    #[inline(always)]
+    pub(crate) fn begin_window<'w>(&mut self, window: &'w mut SwapWindow) -> FastBits<Swapped<'w>> {
+        self.refill();
+        let units = self.input.get(self.position..).unwrap_or_default();
+        FastBits { bits: self.bits, count: self.count, rest: window.fill(units) }
+    }
+
+    /// Takes the state of a fast loop over that worked on a window of `len` bytes. Answers whether it
+    /// stopped because the window, not the input, had no more units.
+    #[inline(always)]
+    pub(crate) fn end_window(&mut self, fast: FastBits<Swapped<'_>>, len: usize) -> bool {
+        self.position += len - fast.rest.len();
+        self.count = fast.count & 63;
+        self.bits = fast.bits;
+        fast.rest.units().is_none() && Stored(self.input).from(self.position).units().is_some()
     }
 }
 
@@ -140,20 +170,21 @@ impl<'a> UnitReader<'a> {
 /// refill brings the same bits to the same place. That keeps refilling free of branches. Only the low
 /// six bits of `count` have a meaning; carries and borrows above them are never cleaned away.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct FastBits {
+pub(crate) struct FastBits<S> {
     pub(crate) bits: u64,
-    pub(crate) count: u32,
-    pub(crate) position: usize,
+    count: u32,
+    /// What follows the fetched units.
+    rest: S,
 }
 
-impl FastBits {
+impl<S: Source> FastBits<S> {
     /// Fetches as many units as there is room for. `false`, with nothing done, near the input's end.
     #[inline(always)]
-    pub(crate) fn refill(&mut self, input: &[u8]) -> bool {
-        let Some(units) = units_at(input, self.position) else { return false };
+    pub(crate) fn refill(&mut self) -> bool {
+        let Some(units) = self.rest.units() else { return false };
         self.bits |= units.wrapping_shr(self.count);
         // Whole units that fit into the 63 - count free bits, in bytes.
-        self.position += ((self.count ^ 63) >> 3 & 6) as usize;
+        self.rest = self.rest.from(((self.count ^ 63) >> 3 & 6) as usize);
         self.count |= REFILLED;
         true
     }
@@ -165,12 +196,34 @@ impl FastBits {
         self.count = self.count.wrapping_sub(n);
     }
 
-    /// [`UnitReader::give_back`]; at least `16` bits must be there.
+    /// Whether at least `n` bits are fetched.
     #[inline(always)]
-    pub(crate) fn give_back_to_16(&mut self) {
+    pub(crate) const fn has(&self, n: u32) -> bool {
+        self.count & 63 >= n
+    }
+
+    /// What follows the fetched units.
+    #[inline(always)]
+    pub(crate) const fn rest(&self) -> S {
+        self.rest
+    }
+
+    /// Skips `n` bytes of what follows the fetched units.
+    #[inline(always)]
+    pub(crate) fn skip_bytes(&mut self, n: usize) {
+        self.rest = self.rest.from(n);
+    }
+}
+
+impl<'a> FastBits<Stored<'a>> {
+    /// Puts fetched units back, to the `input` they came from, until fewer than 32 bits are left; at
+    /// least 16 must be there.
+    #[inline(always)]
+    pub(crate) fn give_back_to_16(&mut self, input: &'a [u8]) {
         let count = self.count & 63;
         // 16 to 31 bits stay: everything above them, in units.
-        self.position -= (count / 16 * 2 - 2) as usize;
+        let units = count / 16 - 1;
+        self.rest = Stored(input).from(input.len() - self.rest.0.len() - 2 * units as usize);
         self.count = count % 16 + 16;
         self.bits &= mask(self.count);
     }
@@ -187,13 +240,4 @@ const fn mask(count: u32) -> u64 {
 #[expect(clippy::cast_possible_truncation, reason = "at most 32 bits are left")]
 pub(crate) const fn top(bits: u64, n: u32) -> u32 {
     (bits >> (64 - n)) as u32
-}
-
-/// The eight bytes at `position` as four units, the first on top.
-#[inline(always)]
-fn units_at(input: &[u8], position: usize) -> Option<u64> {
-    let bytes = input.get(position..)?.first_chunk::<REFILL_BYTES>()?;
-    // Swap the halves, then the units within each half.
-    let word = u64::from_le_bytes(*bytes).rotate_left(32);
-    Some((word & 0x0000_FFFF_0000_FFFF) << 16 | (word >> 16) & 0x0000_FFFF_0000_FFFF)
 }

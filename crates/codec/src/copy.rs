@@ -1,8 +1,8 @@
 //! Copying matches: bytes already produced are appended again.
 #![expect(clippy::indexing_slicing, reason = "one range check per copy is the point")]
 
-/// How many bytes [`copy_wide`] and [`copy_short`] may write behind the end of a match.
-pub(crate) const COPY_SLACK: usize = 16;
+/// How many bytes [`copy_wide`] may write behind the end of a match.
+pub(crate) const COPY_SLACK: usize = 32;
 
 /// Appends `length` bytes at `at`, taken from `offset` bytes before.
 ///
@@ -15,7 +15,8 @@ pub(crate) fn copy_wide(out: &mut [u8], at: usize, offset: usize, length: usize)
     if offset >= 16 {
         while to < end {
             store(out, to, load::<16>(out, to - offset));
-            to += 16;
+            store(out, to + 16, load::<16>(out, to + 16 - offset));
+            to += 32;
         }
     } else if offset >= 8 {
         while to < end {

@@ -32,6 +32,7 @@ mod huffman;
 pub mod lzms;
 pub mod lzx;
 mod matchfinder;
+mod units;
 pub mod xpress;
 
 pub use compressor::{Compressor, Level};

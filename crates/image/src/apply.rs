@@ -11,7 +11,7 @@ use imprint_winvalues::BlobHash;
 use imprint_winvalues::tree::{Content, NameId, Tree};
 
 use crate::blobs::{BlobSink, Damage, Wanted, read_blobs};
-use crate::outcome::{Outcome, SkipReason, Skipped};
+use crate::outcome::{Outcome, SkipReason, under_all_names};
 use crate::target::{BlobUse, Target, TargetError};
 
 /// What was applied.
@@ -53,7 +53,7 @@ pub fn apply<R: ReadAt, T: Target>(
     progress: &Progress,
 ) -> Result<Outcome<Applied>, ApplyError> {
     let mut uses = uses_of(tree);
-    let mut skipped = Vec::new();
+    let mut faults = Vec::new();
     let mut done = Applied { names: tree.names().len() as u64, ..Applied::default() };
     let mut wanted = Vec::with_capacity(uses.len());
     let mut wanted_uses = Vec::with_capacity(uses.len());
@@ -61,7 +61,7 @@ pub fn apply<R: ReadAt, T: Target>(
         let found =
             wims.iter().enumerate().find_map(|(wim, w)| Some((wim, w.blobs().find(&hash)?)));
         let Some((wim, blob)) = found else {
-            skipped.extend(uses.iter().map(|u| skip(tree, u, SkipReason::BlobMissing { hash })));
+            faults.extend(uses.iter().map(|u| (u.file, u.name, SkipReason::BlobMissing { hash })));
             continue;
         };
         done.streams += uses.len() as u64;
@@ -86,15 +86,12 @@ pub fn apply<R: ReadAt, T: Target>(
         if let (Some(want), Some(uses)) = (wanted.get(index), wanted_uses.get(index)) {
             let hash = want.blob.hash;
             let reason = || SkipReason::Damaged { hash, fault: fault.clone() };
-            skipped.extend(uses.iter().map(|u| skip(tree, u, reason())));
+            faults.extend(uses.iter().map(|u| (u.file, u.name, reason())));
         }
     }
+    let mut skipped = under_all_names(tree, faults);
     skipped.extend(target.finish(tree, progress)?);
     Ok(Outcome { done, skipped })
-}
-
-fn skip(tree: &Tree, blob_use: &BlobUse, reason: SkipReason) -> Skipped {
-    Skipped { path: tree.path_of(blob_use.name).to_string(), reason }
 }
 
 /// Which streams refer to which blob, in tree order.

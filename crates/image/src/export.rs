@@ -13,6 +13,7 @@ use imprint_wim::{
 use imprint_winvalues::tree::{Content, File, NameId, Stream, StreamKind, Tree};
 use imprint_winvalues::{Attributes, BlobHash, WinName};
 
+use crate::blobs::Damage;
 use crate::capture::{CaptureError, StoreOptions, store};
 use crate::outcome::chain;
 use crate::{ScanOptions, Scanned, Source, SourceError, StreamReader};
@@ -190,7 +191,11 @@ fn recompress<R: ReadAt, F: WriteAt + Resize>(
     let streams = tree.file_of(NameId::ROOT).map_or(&[][..], |file| &file.streams);
     for (stream, (_, blob)) in streams.iter().zip(blobs) {
         if stream.content != Content::Blob(blob.hash) {
-            let fault = "its bytes have another SHA-1".to_owned();
+            let actual = match stream.content {
+                Content::Blob(actual) => actual,
+                _ => BlobHash::ZERO,
+            };
+            let fault = Damage::Hash { actual, location: blob.location }.to_string();
             return Err(ExportError::Damaged { hash: blob.hash, fault });
         }
     }

@@ -21,15 +21,9 @@ use crate::pending::PendingFile;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
-    /// The file cannot be opened or made; the source names it.
-    #[error("failed to {operation}")]
-    Io {
-        /// What was tried.
-        operation: &'static str,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
+    /// The file cannot be opened, made or named; the message says which.
+    #[error(transparent)]
+    Io(#[from] io::Error),
     /// The file is no WIM file or damaged.
     #[error("failed to read {}", path.display())]
     Open {
@@ -79,8 +73,7 @@ pub struct Entropy {
 /// # Errors
 /// [`FileError`] naming the file.
 pub fn open_wim(path: &Path) -> Result<Wim<File>, FileError> {
-    let file = File::open(path)
-        .map_err(|source| FileError::Io { operation: "open the WIM file", source })?;
+    let file = File::open(path)?;
     Wim::open(file).map_err(|source| FileError::Open { path: path.to_owned(), source })
 }
 
@@ -105,9 +98,8 @@ impl NewWim {
         rp_fix: bool,
         entropy: Entropy,
     ) -> Result<Self, FileError> {
-        let io = |source| FileError::Io { operation: "make the WIM file", source };
-        let pending = PendingFile::create(path, entropy.unique).map_err(io)?;
-        let file = pending.file().try_clone().map_err(io)?;
+        let pending = PendingFile::create(path, entropy.unique)?;
+        let file = pending.file().try_clone()?;
         let options = CreateOptions { coding, guid: entropy.guid, rp_fix };
         let writer = WimWriter::create(file, options)
             .map_err(|source| FileError::Write { path: path.to_owned(), source })?;
@@ -118,12 +110,12 @@ impl NewWim {
     ///
     /// # Errors
     /// [`FileError`] naming the file; what had the name before then still has it.
-    pub fn commit(self, integrity: IntegrityChange) -> Result<(), FileError> {
+    pub fn commit(self, integrity: IntegrityChange, progress: &Progress) -> Result<(), FileError> {
         let Self { pending, path, unique, writer } = self;
         let failed = |source| FileError::Write { path, source };
-        drop(writer.finish(FinishOptions { integrity }).map_err(failed)?);
-        let io = |source| FileError::Io { operation: "name the WIM file", source };
-        pending.commit(unique).map_err(io)
+        let options = FinishOptions { integrity };
+        drop(writer.finish_with(options, progress).map_err(failed)?);
+        Ok(pending.commit(unique)?)
     }
 }
 
@@ -133,14 +125,37 @@ impl NewWim {
 /// # Errors
 /// [`FileError`] naming the file; [`FileError::Locked`] if another process writes it.
 pub fn append_to(path: &Path) -> Result<WimWriter<File>, FileError> {
-    let io = |source| FileError::Io { operation: "open the WIM file for writing", source };
-    let file = File::options().read(true).write(true).open(path).map_err(io)?;
+    let file = File::options().read(true).write(true).open(path)?;
     if rustix::fs::flock(file.file(), FlockOperation::NonBlockingLockExclusive).is_err() {
         return Err(FileError::Locked { path: path.to_owned() });
     }
     let wim =
         Wim::open(file).map_err(|source| FileError::Open { path: path.to_owned(), source })?;
     WimWriter::append(wim).map_err(|source| FileError::Write { path: path.to_owned(), source })
+}
+
+/// Changes a WIM file in place with `work` and finishes it; if that fails, the file is as it was.
+///
+/// # Errors
+/// [`FileError`] naming the file, and whatever `work` returns.
+pub fn change_wim<T, E: From<FileError>>(
+    path: &Path,
+    integrity: IntegrityChange,
+    progress: &Progress,
+    work: impl FnOnce(&mut WimWriter<File>) -> Result<T, E>,
+) -> Result<T, E> {
+    let mut writer = append_to(path)?;
+    let done = match work(&mut writer) {
+        Ok(done) => done,
+        Err(error) => {
+            // If cutting fails, too, the file is longer than it need be and good all the same.
+            drop(writer.abandon());
+            return Err(error);
+        }
+    };
+    let failed = |source| FileError::Write { path: path.to_owned(), source };
+    drop(writer.finish_with(FinishOptions { integrity }, progress).map_err(failed)?);
+    Ok(done)
 }
 
 /// What to make anew of a WIM file.
@@ -192,7 +207,7 @@ pub fn rebuild(
         IntegrityChange::Keep if wim.header().has_integrity() => IntegrityChange::Add,
         change => change,
     };
-    new.commit(integrity)
+    new.commit(integrity, progress)
 }
 
 /// The number of threads to use when nobody says: one for each processor there is.

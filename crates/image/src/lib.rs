@@ -37,7 +37,7 @@ pub use capture::{
 };
 pub use export::{ExportError, ExportImage, ExportOptions, Exported, export};
 pub use files::{
-    Entropy, FileError, NewWim, Rebuild, append_to, default_threads, open_wim, rebuild,
+    Entropy, FileError, NewWim, Rebuild, append_to, change_wim, default_threads, open_wim, rebuild,
 };
 pub use outcome::{Outcome, SkipReason, Skipped};
 pub use pending::PendingFile;

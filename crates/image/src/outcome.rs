@@ -1,6 +1,9 @@
 //! What was done and what was not.
 
+use std::collections::HashMap;
 use std::fmt;
+
+use imprint_winvalues::tree::{FileId, NameId, Tree};
 
 /// The result of long work that may be incomplete.
 #[derive(Debug, Default)]
@@ -39,6 +42,8 @@ pub enum SkipReason {
         /// Bytes there were when the data was read.
         actual: u64,
     },
+    /// It was written to while it was read: what was kept may be a mixture of old and new.
+    Overwritten,
     /// Its name cannot be kept without loss.
     Name {
         /// What is wrong with the name.
@@ -77,6 +82,32 @@ pub enum SkipReason {
     },
 }
 
+/// A fault of a file: the file, one of its names, and what is wrong.
+pub(crate) type Fault = (FileId, NameId, SkipReason);
+
+/// Says what is wrong with each file, the first thing under all of its names: each of them is lost.
+pub(crate) fn under_all_names(tree: &Tree, faults: Vec<Fault>) -> Vec<Skipped> {
+    let is_linked = |id| tree.file(id).is_some_and(|file| file.links() > 1);
+    let linked = faults.iter().filter(|(file, ..)| is_linked(*file));
+    let mut names: HashMap<FileId, Vec<NameId>> =
+        linked.map(|(file, ..)| (*file, Vec::new())).collect();
+    if !names.is_empty() {
+        for (id, name) in tree.names() {
+            if let Some(list) = names.get_mut(&name.file()) {
+                list.push(id);
+            }
+        }
+    }
+    let mut skipped = Vec::with_capacity(faults.len());
+    for (file, name, reason) in faults {
+        for name in names.remove(&file).unwrap_or_else(|| vec![name]) {
+            let path = tree.path_of(name).to_string();
+            skipped.push(Skipped { path, reason: reason.clone() });
+        }
+    }
+    skipped
+}
+
 /// Writes an error and its causes, joined by `: `.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -98,6 +129,7 @@ impl fmt::Display for SkipReason {
             Self::Changed { expected, actual } => {
                 write!(f, "changed while it was read: should be {expected} bytes, but is {actual}")
             }
+            Self::Overwritten => f.write_str("was written to while it was read"),
             Self::Name { fault } => f.write_str(fault),
             Self::NotKept { capability } => write!(f, "the target cannot keep {capability}"),
             Self::BlobMissing { hash } => write!(f, "data {hash} is in none of the files given"),

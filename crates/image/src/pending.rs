@@ -98,7 +98,9 @@ fn link_nameless(file: &File, path: &Path) -> io::Result<()> {
     use std::os::fd::AsRawFd;
     let entry = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
     let result = rustix::fs::linkat(CWD, entry, CWD, path, AtFlags::SYMLINK_FOLLOW);
-    result.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+    result.map_err(|error| {
+        io::Error::new(error.kind(), format!("failed to name file `{}`: {error}", path.display()))
+    })
 }
 
 /// Makes the entries of a directory durable.

@@ -38,6 +38,15 @@ pub trait StreamReader: Send + Sync {
     /// # Errors
     /// Whatever the system reports.
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Whether the data was written to since it was opened: then what was read may be a mixture of
+    /// old and new.
+    ///
+    /// # Errors
+    /// Whatever the system reports.
+    fn is_changed(&self) -> io::Result<bool> {
+        Ok(false)
+    }
 }
 
 /// How to scan.

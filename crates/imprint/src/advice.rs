@@ -111,6 +111,8 @@ fn on_file(error: &imprint_image::FileError) -> Option<String> {
         imprint_image::FileError::Locked { .. } => {
             Some("wait until the other program has finished".to_owned())
         }
+        // Stands for its cause, so the chain does not show the cause again.
+        imprint_image::FileError::Io(error) => on_io(error),
         _ => None,
     }
 }

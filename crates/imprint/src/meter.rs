@@ -30,10 +30,15 @@ pub(crate) struct Sight {
 }
 
 impl Meter {
-    /// Looks at the counts `now`, a time since the work began.
-    pub(crate) fn look(&mut self, now: Duration, snapshot: Snapshot) -> Sight {
+    /// Looks at the counts `now`, a time since the work began; `before` is how the phase before the
+    /// present one ended.
+    pub(crate) fn look(&mut self, now: Duration, snapshot: Snapshot, before: Snapshot) -> Sight {
         let mut sight = Sight::default();
         if snapshot.phase != self.phase {
+            // What was done since the last look belongs to it, too.
+            if before.phase == self.phase {
+                self.latest = before;
+            }
             sight.ended = self.end_of_phase(now);
             self.phase = snapshot.phase;
             self.phase_began = now;
@@ -210,29 +215,34 @@ mod tests {
         Snapshot { phase: "writing", done_bytes: done, total_bytes: total, ..Snapshot::default() }
     }
 
+    fn look(meter: &mut Meter, now: Duration, snapshot: Snapshot) -> Sight {
+        meter.look(now, snapshot, Snapshot::default())
+    }
+
     #[test]
     fn lines_come_seldom_and_once_at_the_end_of_a_phase() {
         let mut meter = Meter::default();
         let scanning = Snapshot { phase: "scanning", done_files: 1234, ..Snapshot::default() };
-        assert_eq!(meter.look(at(0), Snapshot::default()), Sight::default());
-        assert_eq!(meter.look(at(0), scanning), Sight::default());
-        assert_eq!(meter.look(at(4), scanning), Sight::default());
+        assert_eq!(look(&mut meter, at(0), Snapshot::default()), Sight::default());
+        assert_eq!(look(&mut meter, at(0), scanning), Sight::default());
+        assert_eq!(look(&mut meter, at(4), scanning), Sight::default());
         let line = Some("scanning: 1,234 files".to_owned());
-        assert_eq!(meter.look(at(5), scanning), Sight { line, ended: None });
-        assert_eq!(meter.look(at(6), scanning), Sight::default());
-        let ended = Some("scanning: 1,234 files, 7.0 s".to_owned());
-        assert_eq!(meter.look(at(7), writing(0, 1)), Sight { line: None, ended });
+        assert_eq!(look(&mut meter, at(5), scanning), Sight { line, ended: None });
+        assert_eq!(look(&mut meter, at(6), scanning), Sight::default());
+        let ended = Some("scanning: 2,345 files, 7.0 s".to_owned());
+        let before = Snapshot { done_files: 2345, ..scanning };
+        assert_eq!(meter.look(at(7), writing(0, 1), before), Sight { line: None, ended });
         assert_eq!(meter.end_of_phase(at(7) + Duration::from_millis(999)), None, "too short");
     }
 
     #[test]
     fn a_line_says_share_amount_rate_and_time_left() {
         let mut meter = Meter::default();
-        meter.look(at(0), writing(0, 1_700_000_000));
-        let sight = meter.look(at(5), writing(425_000_000, 1_700_000_000));
+        look(&mut meter, at(0), writing(0, 1_700_000_000));
+        let sight = look(&mut meter, at(5), writing(425_000_000, 1_700_000_000));
         let line = "writing: 25 %, 425 MB of 1.70 GB, 85.0 MB/s, 0:15 left";
         assert_eq!(sight.line.as_deref(), Some(line));
-        meter.look(at(20), writing(1_700_000_000, 1_700_000_000));
+        look(&mut meter, at(20), writing(1_700_000_000, 1_700_000_000));
         let end = "writing: 1.70 GB, 20.0 s, 85.0 MB/s";
         assert_eq!(meter.end_of_phase(at(20)).as_deref(), Some(end));
     }
@@ -240,10 +250,10 @@ mod tests {
     #[test]
     fn the_share_never_exceeds_the_whole() {
         let mut meter = Meter::default();
-        meter.look(at(0), writing(30, 20));
+        look(&mut meter, at(0), writing(30, 20));
         assert_eq!(meter.permille(), Some(1000));
         assert_eq!(meter.standing(at(9)), "100 %, 30 bytes of 20 bytes, 3 bytes/s");
-        meter.look(at(0), Snapshot::default());
+        look(&mut meter, at(0), Snapshot::default());
         assert_eq!(meter.permille(), None);
     }
 

@@ -76,7 +76,7 @@ impl View {
     }
 
     fn show(&mut self, now: Duration, progress: &Progress) {
-        let sight = self.meter.look(now, progress.snapshot());
+        let sight = self.meter.look(now, progress.snapshot(), progress.ended());
         match &self.bar {
             Some(bar) => bar.show(&self.meter, now, sight.ended.as_deref()),
             None => sight.ended.iter().chain(&sight.line).for_each(|line| print_line(line)),
@@ -115,8 +115,9 @@ impl Bar {
         let share = meter.permille();
         let style = if share.is_some() { &self.with_share } else { &self.without };
         self.shown.set_style(style.clone());
-        self.shown.set_prefix(meter.phase());
+        // In this order: each is drawn at once, and old amounts under a new name would mislead.
         self.shown.set_message(meter.standing(now));
+        self.shown.set_prefix(meter.phase());
         self.shown.set_position(share.unwrap_or(0));
     }
 }

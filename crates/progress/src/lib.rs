@@ -13,12 +13,19 @@ use std::sync::{Mutex, PoisonError};
 /// Counts of one piece of long work. Shared by reference between the worker and onlookers.
 #[derive(Debug, Default)]
 pub struct Progress {
-    phase: Mutex<&'static str>,
+    phases: Mutex<Phases>,
     done_bytes: AtomicU64,
     total_bytes: AtomicU64,
     done_files: AtomicU64,
     total_files: AtomicU64,
     cancelled: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Phases {
+    current: &'static str,
+    /// How the one before ended.
+    ended: Snapshot,
 }
 
 /// The counts at one moment.
@@ -50,7 +57,9 @@ impl Progress {
 
     /// Begins a phase: sets its name and totals and the counts back to zero.
     pub fn begin(&self, phase: &'static str, total_bytes: u64, total_files: u64) {
-        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+        let mut phases = self.phases.lock().unwrap_or_else(PoisonError::into_inner);
+        phases.ended = self.counts(phases.current);
+        phases.current = phase;
         self.done_bytes.store(0, Ordering::Relaxed);
         self.done_files.store(0, Ordering::Relaxed);
         self.total_bytes.store(total_bytes, Ordering::Relaxed);
@@ -92,8 +101,18 @@ impl Progress {
     /// Returns the counts as they are now.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
+        self.counts(self.phases.lock().unwrap_or_else(PoisonError::into_inner).current)
+    }
+
+    /// Returns the last counts of the phase before the present one; all zero if there was none.
+    #[must_use]
+    pub fn ended(&self) -> Snapshot {
+        self.phases.lock().unwrap_or_else(PoisonError::into_inner).ended
+    }
+
+    fn counts(&self, phase: &'static str) -> Snapshot {
         Snapshot {
-            phase: *self.phase.lock().unwrap_or_else(PoisonError::into_inner),
+            phase,
             done_bytes: self.done_bytes.load(Ordering::Relaxed),
             total_bytes: self.total_bytes.load(Ordering::Relaxed),
             done_files: self.done_files.load(Ordering::Relaxed),
@@ -121,6 +140,10 @@ mod tests {
             total_files: 2,
         };
         assert_eq!(progress.snapshot(), expected);
+        assert_eq!(progress.ended(), Snapshot::default());
+        progress.begin("finishing", 0, 0);
+        assert_eq!(progress.ended(), expected);
+        assert_eq!(progress.snapshot(), Snapshot { phase: "finishing", ..Snapshot::default() });
         assert_eq!(progress.check(), Ok(()));
         progress.cancel();
         assert_eq!(progress.check(), Err(Cancelled));

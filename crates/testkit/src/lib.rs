@@ -3,6 +3,8 @@
 //! - [`CrashFile`] remembers every write and can show what a kill or a power cut leaves of the file.
 //! - [`FailingFile`] is any storage that stops working after a number of operations or bytes.
 //! - [`Random`] and [`Kind`] make the same data from the same seed on every machine.
+//! - [`census`] says all a Linux file system knows of a tree, so that two trees can be compared.
+//! - [`Mount`] mounts file systems in memory and NTFS volumes, and lets go of them after the test.
 //! - [`tools`] finds and runs the independent programs that judge our output.
 //! - [`replay`] runs what fuzzing found through what the fuzz target demands.
 //! - [`soak`] lets a test run longer when asked to.
@@ -15,9 +17,11 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::panic, reason = "a test that cannot go on says why and stops")]
 
+pub mod census;
 mod crash_file;
 mod data;
 mod failing_file;
+mod mount;
 mod random;
 mod replay;
 pub mod soak;
@@ -26,5 +30,6 @@ pub mod tools;
 pub use crash_file::{CrashFile, Cut};
 pub use data::Kind;
 pub use failing_file::{FailingFile, Fault, Limit};
+pub use mount::{Mount, ntfs_volume};
 pub use random::Random;
 pub use replay::replay;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// Which Debian package a program comes from. `./test` installs them all.
-const PACKAGES: [(&str, &str); 17] = [
+const PACKAGES: [(&str, &str); 20] = [
     ("wimlib-imagex", "wimtools"),
     ("7z", "7zip"),
     ("7zz", "7zip"),
@@ -24,6 +24,9 @@ const PACKAGES: [(&str, &str); 17] = [
     ("setfacl", "acl"),
     ("python3", "python3"),
     ("strace", "strace"),
+    ("mount", "mount"),
+    ("umount", "mount"),
+    ("setpriv", "util-linux"),
 ];
 
 /// Returns the path of an installed program.

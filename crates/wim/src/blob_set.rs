@@ -76,7 +76,7 @@ impl<R: ReadAt> BlobSet<R> {
             return Ok(());
         }
         let missing: Vec<u16> =
-            (1..).zip(&found).filter(|(_, seen)| !**seen).map(|(part, _)| part).collect();
+            (1..=u16::MAX).zip(&found).filter(|(_, seen)| !**seen).map(|(part, _)| part).collect();
         if missing.is_empty() { Ok(()) } else { Err(SetError::MissingParts { missing, total }) }
     }
 }

@@ -4,10 +4,11 @@
 //! outside, so that they can change without the table.
 
 use imprint_blockio::ReadAt;
+use imprint_progress::Progress;
 use sha1::{Digest, Sha1};
 use zerocopy::{FromBytes, IntoBytes};
 
-use crate::error::{Corruption, Expected, Fault, ReadError, Structure};
+use crate::error::{Corruption, Expected, Fault, ReadError, Structure, WriteError};
 use crate::header::HEADER_SIZE;
 use crate::io::{read_at, sized_buffer};
 use crate::layout::IntegrityDisk;
@@ -89,18 +90,20 @@ impl IntegrityTable {
 
     /// Hashes a file from the end of the header to `end`. Hashes of full stretches are taken over
     /// from `old`, a table of the same file that covered the bytes up to `old_end`, none of which
-    /// may have changed.
+    /// may have changed. Begins a phase of `progress`.
     ///
     /// # Errors
-    /// [`ReadError::Io`] if the file cannot be read.
+    /// [`WriteError::Read`] if the file cannot be read, [`WriteError::Cancelled`].
     pub fn build<R: ReadAt>(
         file: &R,
         end: u64,
         old: Option<(&Self, u64)>,
-    ) -> Result<Self, ReadError> {
+        progress: &Progress,
+    ) -> Result<Self, WriteError> {
         let old = old.filter(|(table, _)| KEPT_CHUNKS.contains(&table.chunk_size));
         let chunk_size = old.map_or(DEFAULT_CHUNK, |(table, _)| table.chunk_size);
         let mut table = Self { chunk_size, hashes: Vec::new() };
+        progress.begin("hashing", end.saturating_sub(HEADER_SIZE), 0);
         for index in 0..table.chunks(end) {
             let (start, stop) = table.stretch(index, end);
             let known = old.and_then(|(old, old_end)| {
@@ -112,6 +115,8 @@ impl IntegrityTable {
                 None => hash_range(file, start, stop)?,
             };
             table.hashes.push(hash);
+            progress.add_bytes(stop - start);
+            progress.check()?;
         }
         Ok(table)
     }
@@ -175,7 +180,7 @@ mod tests {
     fn table(chunk_size: u32, file: &[u8], end: u64) -> IntegrityTable {
         // A table that is there gives the chunk size.
         let pattern = IntegrityTable { chunk_size, hashes: Vec::new() };
-        IntegrityTable::build(&file, end, Some((&pattern, 0))).unwrap()
+        IntegrityTable::build(&file, end, Some((&pattern, 0)), &Progress::new()).unwrap()
     }
 
     #[test]
@@ -186,7 +191,7 @@ mod tests {
         let bytes = table.to_bytes();
         assert_eq!(bytes.len(), 112);
         assert_eq!(IntegrityTable::parse(&bytes, 18_000 - 208, 0), Ok(table));
-        let empty = IntegrityTable::build(&file, 208, None).unwrap();
+        let empty = IntegrityTable::build(&file, 208, None, &Progress::new()).unwrap();
         assert_eq!(empty.to_bytes().len(), 12);
         assert_eq!(IntegrityTable::parse(&empty.to_bytes(), 0, 0), Ok(empty));
     }
@@ -218,13 +223,18 @@ mod tests {
         // Were the old bytes read again, this hash would be put right.
         old.hashes[0] = [0; 20];
         file[9_999] ^= 1;
-        let new = IntegrityTable::build(&file, 30_000, Some((&old, 10_000))).unwrap();
+        let progress = Progress::new();
+        let new = IntegrityTable::build(&file, 30_000, Some((&old, 10_000)), &progress).unwrap();
+        assert_eq!(progress.snapshot().done_bytes, 29_792);
         assert_eq!(new.hashes.len(), 8);
         assert_eq!(new.hashes[..2], old.hashes[..2]);
         assert_ne!(new.hashes[2], old.hashes[2], "the old last stretch was not full");
         let odd = IntegrityTable { chunk_size: 100, hashes: Vec::new() };
-        let new = IntegrityTable::build(&file, 30_000, Some((&odd, 10_000))).unwrap();
+        let new = IntegrityTable::build(&file, 30_000, Some((&odd, 10_000)), &progress).unwrap();
         assert_eq!(new.chunk_size, 10 << 20);
+        progress.cancel();
+        let cancelled = IntegrityTable::build(&file, 30_000, None, &progress);
+        assert!(matches!(cancelled, Err(WriteError::Cancelled(_))));
     }
 
     #[test]
@@ -249,7 +259,8 @@ mod tests {
             IntegrityTable::parse(&[0; 11], 0, 0).unwrap_err().to_string(),
             "integrity table: table size should be at least 12, but is 11 (at offset 0x0)"
         );
-        let error = IntegrityTable::build(&MemoryFile::new(file(1000)), 2000, None).unwrap_err();
+        let (file, progress) = (MemoryFile::new(file(1000)), Progress::new());
+        let error = IntegrityTable::build(&file, 2000, None, &progress).unwrap_err();
         assert_eq!(error.to_string(), "failed to read resource (1792 bytes at offset 0xd0)");
     }
 }

@@ -126,7 +126,7 @@ impl Tree {
     pub fn add(&mut self, parent: NameId, name: WinName, file: File) -> Result<NameId, AddError> {
         let id = FileId(next_number(self.files.len())?);
         let name = self.add_name(parent, name, id)?;
-        self.files.push(file);
+        self.files.push(File { links: 1, ..file });
         Ok(name)
     }
 

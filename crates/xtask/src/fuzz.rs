@@ -42,6 +42,10 @@ pub(crate) struct Smoke {
     /// Memory a target may use before it counts as failed, in MiB.
     #[arg(long, default_value_t = RSS_LIMIT_MB)]
     rss_limit_mb: u32,
+    /// Start from the committed seeds only and with this random seed, so that a run can be had again;
+    /// otherwise every run goes on from what earlier ones found.
+    #[arg(long)]
+    seed: Option<u32>,
     /// Targets to run; all when none is named.
     targets: Vec<String>,
 }
@@ -49,7 +53,12 @@ pub(crate) struct Smoke {
 impl Smoke {
     /// All targets, each for as many seconds.
     pub(crate) const fn all(seconds: u32) -> Self {
-        Self { seconds, rss_limit_mb: RSS_LIMIT_MB, targets: Vec::new() }
+        Self { seconds, rss_limit_mb: RSS_LIMIT_MB, seed: None, targets: Vec::new() }
+    }
+
+    /// All targets from the same start each time: what fails then is due to the change.
+    pub(crate) const fn repeatable(seconds: u32) -> Self {
+        Self { seconds, rss_limit_mb: RSS_LIMIT_MB, seed: Some(1), targets: Vec::new() }
     }
 }
 
@@ -149,7 +158,11 @@ fn run_target(
     smoke: &Smoke,
 ) -> anyhow::Result<()> {
     let start = Instant::now();
-    let corpus = target_dir(workspace).join("corpus").join(name);
+    let corpus = if smoke.seed.is_some() { "corpus-of-one-run" } else { "corpus" };
+    let corpus = target_dir(workspace).join(corpus).join(name);
+    if smoke.seed.is_some() && corpus.exists() {
+        fs_err::remove_dir_all(&corpus)?;
+    }
     let crashes = target_dir(workspace).join("crashes").join(name);
     fs_err::create_dir_all(&corpus)?;
     fs_err::create_dir_all(&crashes)?;
@@ -158,6 +171,9 @@ fn run_target(
     command.arg(format!("-rss_limit_mb={}", smoke.rss_limit_mb));
     command.args(["-timeout=10", "-verbosity=1", "-print_final_stats=1"]);
     command.arg(format!("-artifact_prefix={}/", crashes.display()));
+    if let Some(seed) = smoke.seed {
+        command.arg(format!("-seed={seed}"));
+    }
     command.arg(&corpus);
     let seeds = workspace.fuzz_dir().join("seeds").join(name);
     if seeds.exists() {

@@ -40,7 +40,7 @@ impl Error for TestsFailed {}
 pub(crate) fn run_all(workspace: &Workspace, fuzz_seconds: u32) -> anyhow::Result<()> {
     let mut run = run_workspace(workspace)?;
     if fuzz_seconds > 0 {
-        run.tally.add(fuzz::smoke(workspace, &fuzz::Smoke::all(fuzz_seconds))?);
+        run.tally.add(fuzz::smoke(workspace, &fuzz::Smoke::repeatable(fuzz_seconds))?);
     }
     run.close()
 }

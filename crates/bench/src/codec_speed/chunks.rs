@@ -1,7 +1,6 @@
-//! The plain bytes, and the file of compressed chunks made from them.
+//! The file of compressed chunks.
 
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context as _;
 
@@ -65,31 +64,4 @@ impl Chunks {
             .filter(|chunk| !chunk.is_raw())
             .fold((0, 0), |(a, b), chunk| (a + chunk.plain_len, b + chunk.stored.len()))
     }
-}
-
-/// The bytes of `paths`, at most `limit`; directories are walked in sorted order.
-pub(crate) fn read_files(paths: &[PathBuf], limit: u64) -> anyhow::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    for path in paths {
-        append(path, limit, &mut bytes)?;
-    }
-    Ok(bytes)
-}
-
-fn append(path: &Path, limit: u64, bytes: &mut Vec<u8>) -> anyhow::Result<()> {
-    let metadata = fs_err::symlink_metadata(path)?;
-    if metadata.is_dir() {
-        let mut inside = Vec::new();
-        for entry in fs_err::read_dir(path)? {
-            inside.push(entry?.path());
-        }
-        inside.sort();
-        for path in inside {
-            append(&path, limit, bytes)?;
-        }
-    } else if metadata.is_file() {
-        let room = limit.saturating_sub(bytes.len() as u64);
-        fs_err::File::open(path)?.take(room).read_to_end(bytes)?;
-    }
-    Ok(())
 }

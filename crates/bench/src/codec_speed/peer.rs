@@ -3,9 +3,8 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use imprint_codec::Format;
 
 /// The script itself, so that the program runs from anywhere.
@@ -22,7 +21,8 @@ pub(crate) struct PeerOptions<'a> {
 }
 
 impl PeerOptions<'_> {
-    fn command(&self, verb: &str, files: &[&Path]) -> Command {
+    /// A call of the script.
+    pub(crate) fn command(&self, verb: &str, files: &[&Path]) -> Command {
         let mut command = Command::new("python3");
         command.args(["-c", SCRIPT, verb]).args(files);
         command.args(["--format", &self.format.to_string().to_lowercase()]);
@@ -48,7 +48,7 @@ pub(crate) fn make_chunks(
     Ok(())
 }
 
-/// A running peer that decompresses on request.
+/// A running peer that works on request.
 pub(crate) struct Peer {
     child: Child,
     requests: ChildStdin,
@@ -56,35 +56,17 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Starts the peer on a chunks file.
-    pub(crate) fn start(options: &PeerOptions<'_>, chunks: &Path) -> anyhow::Result<Self> {
-        let mut child = options
-            .command("serve", &[chunks])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("failed to run python3")?;
+    /// Starts the peer.
+    pub(crate) fn start(mut command: Command) -> anyhow::Result<Self> {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().context("failed to run python3")?;
         let requests = child.stdin.take().context("the peer has no input")?;
         let answers = child.stdout.take().context("the peer has no output")?;
         Ok(Self { child, requests, answers: BufReader::new(answers) })
     }
 
-    /// Has the peer compare what it decompresses with `plain`.
-    pub(crate) fn check(&mut self, plain: &Path) -> anyhow::Result<()> {
-        let answer = self.ask(&format!("check {}", plain.display()))?;
-        if answer != "equal" {
-            bail!("the peer reports: {answer}");
-        }
-        Ok(())
-    }
-
-    /// Has the peer decompress all chunks once; returns the CPU time it took.
-    pub(crate) fn one_pass(&mut self) -> anyhow::Result<Duration> {
-        let nanoseconds = self.ask("pass")?.parse().context("the peer's time is no number")?;
-        Ok(Duration::from_nanos(nanoseconds))
-    }
-
-    fn ask(&mut self, request: &str) -> anyhow::Result<String> {
+    /// Sends a line and returns the line that comes back.
+    pub(crate) fn ask(&mut self, request: &str) -> anyhow::Result<String> {
         writeln!(self.requests, "{request}").context("the peer has ended")?;
         let mut answer = String::new();
         self.answers.read_line(&mut answer)?;
@@ -96,7 +78,6 @@ impl Peer {
 impl Drop for Peer {
     fn drop(&mut self) {
         // Nothing can be done about a child that is already gone.
-        // A child that is gone already needs no killing.
-        if self.child.kill().and_then(|()| self.child.wait()).is_err() {}
+        self.child.kill().and_then(|()| self.child.wait()).ok();
     }
 }

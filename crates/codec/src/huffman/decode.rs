@@ -70,6 +70,20 @@ pub(crate) const fn is_no_symbol(entry: u32) -> bool {
     entry & (RARE | 63 << TOTAL_SHIFT) == RARE
 }
 
+/// Payloads of a code whose symbols stand for the numbers from `first` on.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+pub(crate) const fn plain_payloads<const N: usize>(first: u32) -> [u32; N] {
+    let mut table = [0; N];
+    let mut symbol = 0;
+    while symbol < N {
+        #[expect(clippy::cast_possible_truncation, reason = "alphabets are small")]
+        let value = first + symbol as u32;
+        table[symbol] = value << PAYLOAD_SHIFT;
+        symbol += 1;
+    }
+    table
+}
+
 /// The codeword lengths given form no complete code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct IncompleteCode;
@@ -195,8 +209,7 @@ impl<const ROOT: usize, const SIZE: usize> DecodeTable<ROOT, SIZE> {
         let mut lens = Lengths { counts, len: ROOT, left: 0 };
         let mut start = 1 << ROOT;
         let mut rest = symbols;
-        let (_, pointers) = (0, root_at..1 << ROOT);
-        for root in pointers {
+        for root in root_at..1 << ROOT {
             // One root entry's share of the code space is filled by the next few codewords; the last
             // of them is the longest and says how wide the subtable's index must be.
             let mut ahead = lens.clone();
@@ -273,35 +286,36 @@ type LengthCounts = [u16; 32];
 /// Sorts the payloads of all symbols with a codeword by codeword: shorter first, equal lengths in
 /// symbol order. Returns the number of symbols of each length, and the sorted payloads.
 ///
-/// Both passes work on the two halves of the alphabet at once: counters of one half need not wait for
-/// those of the other.
+/// Both passes work on the quarters of the alphabet at once: neighbours often have the same length,
+/// and a counter just written takes the processor a while to read again.
 fn sort_by_codeword<'a>(
     lens: &[u8],
     payloads: &[u32],
     sorted: &'a mut [u32; MAX_SYMBOLS],
 ) -> (LengthCounts, &'a [u32]) {
-    let middle = lens.len() / 2;
-    let (low_lens, high_lens) = lens.split_at(middle);
-    let mut low = [0u16; 32];
-    let mut high = [0u16; 32];
-    for (&l, &h) in low_lens.iter().zip(high_lens) {
-        low[usize::from(l & 31)] += 1;
-        high[usize::from(h & 31)] += 1;
+    let quarter = lens.len() / QUARTERS;
+    let lens_of = quarters(lens, quarter);
+    let payloads_of = quarters(payloads, quarter);
+    let mut next = [[0u16; 32]; QUARTERS];
+    for i in 0..quarter {
+        for (next, lens) in next.iter_mut().zip(lens_of) {
+            next[usize::from(lens[i] & 31)] += 1;
+        }
     }
-    let odd_one = high_lens.get(middle);
-    if let Some(&len) = odd_one {
-        high[usize::from(len & 31)] += 1;
+    let last_lens = &lens_of[QUARTERS - 1][quarter..];
+    for &len in last_lens {
+        next[QUARTERS - 1][usize::from(len & 31)] += 1;
     }
 
     // From counts to starting positions.
     let mut counts = [0; 32];
     let mut at = 0;
-    for ((count, low), high) in counts.iter_mut().zip(&mut low).zip(&mut high) {
-        *count = *low + *high;
-        let start_of_high = at + *low;
-        *low = at;
-        *high = start_of_high;
-        at += *count;
+    for (len, count) in counts.iter_mut().enumerate() {
+        let start = at;
+        for next in &mut next {
+            at += std::mem::replace(&mut next[len], at);
+        }
+        *count = at - start;
     }
 
     let mut place = |next: &mut [u16; 32], len: u8, payload: u32| {
@@ -309,16 +323,26 @@ fn sort_by_codeword<'a>(
         sorted[usize::from(*next) & (MAX_SYMBOLS - 1)] = payload;
         *next += 1;
     };
-    let (low_payloads, high_payloads) = payloads.split_at(middle);
-    for ((&l, &h), (&low_payload, &high_payload)) in
-        low_lens.iter().zip(high_lens).zip(low_payloads.iter().zip(high_payloads))
-    {
-        place(&mut low, l, low_payload);
-        place(&mut high, h, high_payload);
+    for i in 0..quarter {
+        for ((next, lens), payloads) in next.iter_mut().zip(lens_of).zip(payloads_of) {
+            place(next, lens[i], payloads[i]);
+        }
     }
-    if let (Some(&len), Some(&payload)) = (odd_one, high_payloads.get(middle)) {
-        place(&mut high, len, payload);
+    for (&len, &payload) in last_lens.iter().zip(&payloads_of[QUARTERS - 1][quarter..]) {
+        place(&mut next[QUARTERS - 1], len, payload);
     }
     let unused = usize::from(counts[0]);
     (counts, &sorted[unused..lens.len()])
+}
+
+/// Parts of an alphabet that are sorted side by side.
+const QUARTERS: usize = 4;
+
+/// Parts of `quarter` elements each; what is left over belongs to the last.
+#[inline(always)]
+fn quarters<T>(all: &[T], quarter: usize) -> [&[T]; QUARTERS] {
+    let (first, rest) = all.split_at(quarter);
+    let (second, rest) = rest.split_at(quarter);
+    let (third, fourth) = rest.split_at(quarter);
+    [first, second, third, fourth]
 }

@@ -8,87 +8,131 @@
 //! Observed in: wimlib 1.14.5. The last [`TAIL`] bytes never start a translated call; the four bytes
 //! behind an E8 are skipped whether or not they were translated.
 
+use std::hint::select_unpredictable;
+
 /// The file size, in bytes, that every WIM uses in the translation.
 const FILE_SIZE: i32 = 12_000_000;
 /// No call starts in this many last bytes of a chunk.
 const TAIL: usize = 10;
 /// First byte of a call.
-const CALL: u8 = 0xE8;
+pub(crate) const CALL: u8 = 0xE8;
 /// Bytes of a call.
 const CALL_LEN: usize = 5;
 
 /// Applies the filter to a chunk about to be compressed.
 pub(crate) fn encode(chunk: &mut [u8]) {
     translate_calls(chunk, |position, distance| {
-        if distance < -position || distance >= FILE_SIZE {
-            None
-        } else if distance < FILE_SIZE - position {
-            Some(distance + position)
-        } else {
-            Some(distance - FILE_SIZE)
-        }
+        // From the chunk's start up to the end of the file.
+        let in_file = distance.wrapping_add(position).cast_unsigned() < FILE_SIZE.cast_unsigned();
+        let below_size = distance >= position.wrapping_neg() && distance < FILE_SIZE;
+        let translated = select_unpredictable(
+            in_file,
+            distance.wrapping_add(position),
+            distance.wrapping_sub(FILE_SIZE),
+        );
+        select_unpredictable(below_size, translated, distance)
     });
 }
 
 /// Undoes [`encode`] on a chunk just decompressed.
 pub(crate) fn decode(chunk: &mut [u8]) {
     translate_calls(chunk, |position, target| {
-        if (0..FILE_SIZE).contains(&target) {
-            Some(target - position)
-        } else if target < 0 && target >= -position {
-            Some(target + FILE_SIZE)
-        } else {
-            None
-        }
+        let in_file = target.cast_unsigned() < FILE_SIZE.cast_unsigned();
+        let behind_start = target.wrapping_add(position).cast_unsigned() < position.cast_unsigned();
+        let distance = select_unpredictable(behind_start, target.wrapping_add(FILE_SIZE), target);
+        select_unpredictable(in_file, target.wrapping_sub(position), distance)
     });
 }
 
+/// Replaces the operand of each call by what `translate` makes of its position and the operand.
+///
+/// Whether an operand is translated is hard to foretell, so `translate` should not branch.
 #[inline(always)]
-fn translate_calls(chunk: &mut [u8], translate: impl Fn(i32, i32) -> Option<i32>) {
+fn translate_calls(chunk: &mut [u8], translate: impl Fn(i32, i32) -> i32) {
     let Some(end) = chunk.len().checked_sub(TAIL) else { return };
-    let mut from = 0;
-    while let Some(position) = find_call(chunk, from, end) {
-        from = position + CALL_LEN;
-        let operand = chunk.get_mut(position + 1..).and_then(<[u8]>::first_chunk_mut::<4>);
-        // Chunks are at most 2 MiB, so the position always converts.
-        if let (Some(operand), Ok(position)) = (operand, i32::try_from(position)) {
-            if let Some(value) = translate(position, i32::from_le_bytes(*operand)) {
-                *operand = value.to_le_bytes();
+    let mut next_call = 0;
+    let mut translate_at = |chunk: &mut [u8], position: usize| {
+        if position < next_call {
+            return;
+        }
+        next_call = position + CALL_LEN;
+        if let Some(operand) = chunk.get_mut(position + 1..).and_then(<[u8]>::first_chunk_mut::<4>)
+        {
+            // Chunks are at most 2 MiB, so the position always fits.
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_possible_wrap,
+                reason = "see above"
+            )]
+            let value = translate(position as i32, i32::from_le_bytes(*operand));
+            *operand = value.to_le_bytes();
+        }
+    };
+    let mut at = 0;
+    loop {
+        // First all blocks with an E8 byte, then those bytes: no branch depends on where they are.
+        // Translating changes what the first pass saw, but only in bytes that start no call.
+        let (blocks, tail) = chunk.get(at..end).unwrap_or_default().as_chunks::<BLOCK>();
+        if blocks.is_empty() {
+            let tail = at..at + tail.len();
+            for position in tail {
+                if chunk.get(position) == Some(&CALL) {
+                    translate_at(chunk, position);
+                }
+            }
+            return;
+        }
+        let section = blocks.get(..SECTION_BLOCKS).unwrap_or(blocks);
+        let section_len = section.len() * BLOCK;
+        let (hits, count) = blocks_with_calls(section);
+        for &hit in hits.iter().take(count) {
+            let start = at + usize::from(hit) * BLOCK;
+            let Some(block) = chunk.get(start..).and_then(<[u8]>::first_chunk) else { break };
+            let mut calls = calls_in(block);
+            while calls != 0 {
+                translate_at(chunk, start + calls.trailing_zeros() as usize);
+                calls &= calls - 1;
             }
         }
+        at += section_len;
     }
 }
 
-/// The first E8 byte in `chunk[from..end]`.
+/// Bytes searched for E8 at once.
+const BLOCK: usize = 32;
+/// Blocks listed at once, a power of two.
+const SECTION_BLOCKS: usize = 32;
+
+/// The numbers of the blocks that hold an E8 byte, and how many they are.
 #[inline(always)]
-fn find_call(chunk: &[u8], from: usize, end: usize) -> Option<usize> {
-    let rest = chunk.get(from..end)?;
-    let (blocks, tail) = rest.as_chunks::<32>();
-    let mut at = from;
-    for block in blocks {
+#[expect(clippy::cast_possible_truncation, reason = "a section has few blocks")]
+#[expect(clippy::indexing_slicing, reason = "the index is masked")]
+fn blocks_with_calls(section: &[[u8; BLOCK]]) -> ([u8; SECTION_BLOCKS], usize) {
+    let mut hits = [0; SECTION_BLOCKS];
+    let mut count = 0;
+    for (number, block) in section.iter().enumerate() {
         // No early exit inside a block: the compiler turns this into vector compares.
-        if block.iter().fold(false, |found, &byte| found | (byte == CALL)) {
-            return first_in(block).map(|i| at + i);
-        }
-        at += block.len();
+        let has_call = block.iter().fold(false, |found, &byte| found | (byte == CALL));
+        // There are at most as many hits as numbers before this one: the mask changes nothing.
+        hits[count & (SECTION_BLOCKS - 1)] = number as u8;
+        count += usize::from(has_call);
     }
-    tail.iter().position(|&byte| byte == CALL).map(|i| at + i)
+    (hits, count)
 }
 
-/// The index of the first E8 byte, eight bytes at a time.
+/// Has the bits set whose numbers are the positions of E8 bytes.
 #[inline(always)]
-fn first_in(block: &[u8; 32]) -> Option<usize> {
+fn calls_in(block: &[u8; BLOCK]) -> u64 {
     const LOW: u64 = 0x7F7F_7F7F_7F7F_7F7F;
-    let (words, _) = block.as_chunks::<8>();
-    for (i, word) in words.iter().enumerate() {
+    let mut calls = 0;
+    for word in block.as_chunks::<8>().0.iter().rev() {
         let differences = u64::from_le_bytes(*word) ^ u64::from_le_bytes([CALL; 8]);
         // The top bit of a byte ends up set only where the byte is zero, that is, was E8.
         let equal = !(((differences & LOW) + LOW) | differences | LOW);
-        if equal != 0 {
-            return Some(i * 8 + equal.trailing_zeros() as usize / 8);
-        }
+        // The multiplication gathers the eight top bits in the top byte, lowest first.
+        calls = calls << 8 | (equal >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56;
     }
-    None
+    calls
 }
 
 #[cfg(test)]

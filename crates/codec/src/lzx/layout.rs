@@ -135,7 +135,6 @@ const fn base_table() -> [u32; MAX_OFFSET_SLOTS] {
 }
 
 /// The slot of an explicit `offset` (1 to 2 MiB, in bytes).
-#[expect(clippy::as_conversions, reason = "const fn: the value is below 64")]
 pub(crate) const fn offset_slot(offset: u32) -> usize {
     let shifted = offset + 2;
     let log = shifted.ilog2();

@@ -22,13 +22,14 @@ use crate::huffman::decode::{
     DecodeTable, LEN_SHIFT, PAYLOAD_SHIFT, RARE, SIMPLE, Scratch, TOTAL_SHIFT, code_len,
     is_no_symbol, total_bits,
 };
+use crate::units::Stored;
 
 /// Index width of the root table. Wider means fewer subtables but more entries to fill per chunk.
 const ROOT_BITS: usize = 11;
 /// At most 2566 entries are used.
 const TABLE_SIZE: usize = 4096;
 /// Name of the code in faults.
-const CODE: &str = "XPRESS";
+const CODE: &str = "symbol";
 
 /// Literals are simple symbols with the byte here.
 const BYTE_SHIFT: u32 = 23;
@@ -118,10 +119,11 @@ impl XpressDecompressor {
 
     /// Decodes while there is ample room on both sides and nothing is wrong; returns the output
     /// position.
+    #[inline(never)]
     fn decode_fast(&self, reader: &mut UnitReader<'_>, out: &mut [u8]) -> usize {
-        /// What a round may write, long matches apart: a literal, the longest short match, and what
-        /// copying it writes too much.
-        const OUT_MARGIN: usize = 1 + MIN_MATCH + LONG_LENGTH_NIBBLE + COPY_SLACK;
+        /// What a round may write, long matches apart: a literal, and what copying a short match does.
+        const OUT_MARGIN: usize = 1 + COPY_SLACK;
+        const { assert!(MIN_MATCH + LONG_LENGTH_NIBBLE <= COPY_SLACK) }
         let mut at = 0;
         let Some(out_limit) = out.len().checked_sub(OUT_MARGIN) else { return at };
         let input = reader.input();
@@ -130,7 +132,7 @@ impl XpressDecompressor {
             // The refill comes second, so that the look-up need not wait for it. A round consumes at
             // most 41 of the 64 bits there are after a refill: ROOT_BITS are always left.
             let first = self.table.root_entry(fast.bits);
-            if !fast.refill(input) {
+            if !fast.refill() {
                 break;
             }
             out[at] = byte_of(first);
@@ -155,7 +157,7 @@ impl XpressDecompressor {
                     };
                     fast = next;
                     at += length;
-                    if !fast.refill(input) {
+                    if !fast.refill() {
                         break;
                     }
                     continue;
@@ -236,24 +238,23 @@ impl XpressDecompressor {
 /// Decodes a match with length bytes in the fast loop and appends it at `at`: returns the state behind
 /// it and its length, or `None`, with nothing done, if anything is wrong or the output's end is near.
 #[inline(always)]
-fn long_match(
+fn long_match<'a>(
     entry: u32,
-    mut fast: FastBits,
-    input: &[u8],
+    mut fast: FastBits<Stored<'a>>,
+    input: &'a [u8],
     out: &mut [u8],
     at: usize,
-) -> Option<(FastBits, usize)> {
+) -> Option<(FastBits<Stored<'a>>, usize)> {
     let offset = offset_of(entry, fast.bits);
     fast.consume(code_len(entry));
-    fast.give_back_to_16();
-    let &[byte, low, high] = input.get(fast.position..)?.first_chunk()?;
-    let length = if byte == LONG_LENGTH_BYTE {
-        fast.position += 3;
-        usize::from(u16::from_le_bytes([low, high])) + MIN_MATCH
+    fast.give_back_to_16(input);
+    let &[byte, low, high] = fast.rest().0.first_chunk()?;
+    let (length, bytes) = if byte == LONG_LENGTH_BYTE {
+        (usize::from(u16::from_le_bytes([low, high])) + MIN_MATCH, 3)
     } else {
-        fast.position += 1;
-        usize::from(byte) + LONG_LENGTH_NIBBLE + MIN_MATCH
+        (usize::from(byte) + LONG_LENGTH_NIBBLE + MIN_MATCH, 1)
     };
+    fast.skip_bytes(bytes);
     fast.consume(total_bits(entry) - code_len(entry));
     if offset > at || at + length + COPY_SLACK > out.len() {
         return None;

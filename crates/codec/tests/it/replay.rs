@@ -2,18 +2,16 @@
 
 use std::path::Path;
 
+use imprint_codec::Format;
+
+#[path = "../../../../fuzz/oracles/decompress.rs"]
+mod decompress;
 #[path = "../../../../fuzz/oracles/decompress_lzms.rs"]
 mod decompress_lzms;
-#[path = "../../../../fuzz/oracles/decompress_lzx.rs"]
-mod decompress_lzx;
-#[path = "../../../../fuzz/oracles/decompress_xpress.rs"]
-mod decompress_xpress;
-#[path = "../../../../fuzz/oracles/roundtrip_lzx.rs"]
-mod roundtrip_lzx;
-#[path = "../../../../fuzz/oracles/roundtrip_xpress.rs"]
-mod roundtrip_xpress;
+#[path = "../../../../fuzz/oracles/roundtrip.rs"]
+mod roundtrip;
 
-fn replay(target: &str, oracle: fn(&[u8])) {
+fn replay(target: &str, oracle: impl Fn(&[u8])) {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let count = imprint_testkit::replay(&workspace, target, oracle);
     assert!(count > 0, "no input for {target}");
@@ -26,20 +24,20 @@ fn lzms() {
 
 #[test]
 fn lzx() {
-    replay("decompress_lzx", decompress_lzx::check);
+    replay("decompress_lzx", |bytes| decompress::check(Format::Lzx, 32768, bytes));
 }
 
 #[test]
 fn xpress() {
-    replay("decompress_xpress", decompress_xpress::check);
+    replay("decompress_xpress", |bytes| decompress::check(Format::Xpress, 65536, bytes));
 }
 
 #[test]
 fn lzx_there_and_back() {
-    replay("roundtrip_lzx", roundtrip_lzx::check);
+    replay("roundtrip_lzx", |bytes| roundtrip::check(Format::Lzx, 32768, bytes));
 }
 
 #[test]
 fn xpress_there_and_back() {
-    replay("roundtrip_xpress", roundtrip_xpress::check);
+    replay("roundtrip_xpress", |bytes| roundtrip::check(Format::Xpress, 65536, bytes));
 }

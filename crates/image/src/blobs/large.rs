@@ -42,7 +42,12 @@ impl<S: BlobSink> LargeBlob<S> {
     ) -> Result<bool, S::Error> {
         let len = data.len() as u64;
         if let Some(open) = &*self.open.read().unwrap_or_else(PoisonError::into_inner) {
-            sink.write(open, offset, &data)?;
+            let written = sink.write(open, offset, &data);
+            if written.is_err() {
+                // Whoever waits for these bytes in the chain must not wait for ever.
+                self.chain.skip(offset, len);
+            }
+            written?;
         }
         self.chain.wait(offset.saturating_sub(AHEAD));
         self.chain.bring(offset, Arc::new(data));
@@ -63,6 +68,15 @@ impl<S: BlobSink> LargeBlob<S> {
         self.count(sink, want, len)
     }
 
+    /// Closes a blob of which no more will come, if it is open: the sink drops what it has of it.
+    pub(super) fn give_up(&self, sink: &S) {
+        let open = self.open.write().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(open) = open {
+            // The work ends with an error or was cancelled already.
+            drop(sink.close(self.index, open, false));
+        }
+    }
+
     fn spoil(&self, sink: &S, damage: Damage) {
         let mut damaged = self.damaged.lock().unwrap_or_else(PoisonError::into_inner);
         if !std::mem::replace(&mut *damaged, true) {
@@ -78,7 +92,7 @@ impl<S: BlobSink> LargeBlob<S> {
         if !is_damaged() {
             let actual = self.chain.finish(self.size);
             if actual != want.blob.hash {
-                self.spoil(sink, Damage::Hash { actual });
+                self.spoil(sink, Damage::Hash { actual, location: want.blob.location });
             }
         }
         let open = self.open.write().unwrap_or_else(PoisonError::into_inner).take();

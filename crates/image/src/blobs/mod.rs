@@ -9,7 +9,7 @@ mod plan;
 mod run;
 mod solid;
 
-use imprint_wim::{Blob, ReadError};
+use imprint_wim::{Blob, Location, ReadError};
 use imprint_winvalues::BlobHash;
 
 pub(crate) use run::read_blobs;
@@ -49,6 +49,8 @@ pub(crate) enum Damage {
     Hash {
         /// The hash they have.
         actual: BlobHash,
+        /// Where they are.
+        location: Location,
     },
     /// Bytes it shares with others in a solid resource cannot be had; told for another.
     Solid(String),
@@ -58,7 +60,16 @@ impl std::fmt::Display for Damage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Read(error) => f.write_str(&crate::outcome::chain(error)),
-            Self::Hash { actual } => write!(f, "its bytes have the SHA-1 {actual}"),
+            Self::Hash { actual, location } => {
+                write!(f, "its bytes have the SHA-1 {actual} ")?;
+                match location {
+                    Location::Resource(header) => write!(f, "(at offset {:#x})", header.offset),
+                    Location::Solid { resource, offset } => {
+                        let number = resource + 1;
+                        write!(f, "(at offset {offset:#x} of solid resource {number})")
+                    }
+                }
+            }
             Self::Solid(error) => f.write_str(error),
         }
     }

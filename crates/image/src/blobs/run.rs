@@ -62,6 +62,11 @@ pub(crate) fn read_blobs<R: ReadAt, S: BlobSink>(
         },
         None => Ok(()),
     });
+    for slot in &larges {
+        if let Some(run) = slot.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            run.blob.give_up(sink);
+        }
+    }
     for run in SolidRun::all(&plan.solid) {
         run.read(&shared, threads);
     }
@@ -163,7 +168,7 @@ impl<R: ReadAt, S: BlobSink> Shared<'_, R, S> {
         };
         let actual = hash_of(data);
         if actual != want.blob.hash {
-            self.sink.damaged(index, Damage::Hash { actual });
+            self.sink.damaged(index, Damage::Hash { actual, location: want.blob.location });
             return Ok(());
         }
         self.sink.put(index, data)

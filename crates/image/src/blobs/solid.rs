@@ -78,6 +78,9 @@ impl SolidRun {
                 }
             }
         });
+        for (_, blob) in partial.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            blob.give_up(shared.sink);
+        }
     }
 
     /// Numbers of the chunks that hold something wanted.
@@ -123,7 +126,9 @@ impl SolidRun {
                 if actual == want.blob.hash {
                     shared.sink.put(index, piece)?;
                 } else {
-                    shared.sink.damaged(index, Damage::Hash { actual });
+                    shared
+                        .sink
+                        .damaged(index, Damage::Hash { actual, location: want.blob.location });
                 }
                 continue;
             }

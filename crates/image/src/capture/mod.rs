@@ -118,7 +118,6 @@ pub fn store<F: WriteAt + Resize>(
     let mut sink = Sink {
         writer,
         stages: &stages,
-        tree,
         plan: &plan,
         progress,
         claimed: HashSet::new(),

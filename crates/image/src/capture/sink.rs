@@ -12,7 +12,7 @@ use sha1::{Digest, Sha1};
 use super::stages::{CaptureStages, Made, Read, Ready, SegmentData, SmallStream, read_full};
 use super::units::{Item, Plan};
 use super::{CaptureError, Stored};
-use crate::outcome::{Outcome, SkipReason, Skipped};
+use crate::outcome::{Fault, Outcome, SkipReason, under_all_names};
 use crate::pipeline::Coordinator;
 
 /// What a capture found out about its streams.
@@ -21,7 +21,7 @@ pub(super) struct Books {
     stored: Stored,
     contents: Vec<(FileId, u32, Content)>,
     lost: HashSet<FileId>,
-    skipped: Vec<Skipped>,
+    faults: Vec<Fault>,
 }
 
 impl Books {
@@ -31,9 +31,8 @@ impl Books {
         self.contents.push((item.file, item.stream, content));
     }
 
-    fn fault(&mut self, tree: &Tree, item: &Item, reason: SkipReason, lost: bool) {
-        let path = tree.path_of(item.name).to_string();
-        self.skipped.push(Skipped { path, reason });
+    fn fault(&mut self, item: &Item, reason: SkipReason, lost: bool) {
+        self.faults.push((item.file, item.name, reason));
         if lost {
             self.lost.insert(item.file);
         }
@@ -48,13 +47,14 @@ impl Books {
                 stream.content = content;
             }
         }
+        let skipped = under_all_names(tree, self.faults);
         if !self.lost.is_empty() {
             let keep = |tree: &Tree, name| {
                 tree.name(name).is_none_or(|entry| !self.lost.contains(&entry.file()))
             };
             *tree = tree.filtered(|name| keep(tree, name));
         }
-        Outcome { done: self.stored, skipped: self.skipped }
+        Outcome { done: self.stored, skipped }
     }
 }
 
@@ -62,7 +62,6 @@ impl Books {
 pub(super) struct Sink<'a, 's, F> {
     pub(super) writer: &'a mut WimWriter<F>,
     pub(super) stages: &'a CaptureStages<'s>,
-    pub(super) tree: &'a Tree,
     pub(super) plan: &'a Plan,
     pub(super) progress: &'a Progress,
     /// Blobs on their way through the pipeline.
@@ -95,6 +94,7 @@ pub(super) fn settle_hashed<F: WriteAt + Resize>(
         if known {
             books.settle_item(item, Content::Blob(hash), item.size);
             progress.add_bytes(item.size);
+            progress.add_files(1);
             if let Some(settled) = plan.settled.get_mut(number) {
                 *settled = true;
             }
@@ -159,7 +159,7 @@ impl<F: WriteAt + Resize> Sink<'_, '_, F> {
     fn keep_if_new(&mut self, stream: SmallStream) -> Option<SmallStream> {
         let item = self.plan.items.get(stream.item)?;
         if let Some(fault) = stream.fault.clone() {
-            self.books.fault(self.tree, item, fault, stream.lost);
+            self.books.fault(item, fault, stream.lost);
         }
         let size = (stream.range.end - stream.range.start) as u64;
         self.progress.add_files(1);
@@ -186,11 +186,12 @@ impl<F: WriteAt + Resize> Sink<'_, '_, F> {
     ) -> Result<(), CaptureError> {
         let number = data.segment.item;
         let Some(item) = self.plan.items.get(number) else { return Ok(()) };
-        let (tree, is_last) = (self.tree, data.segment.is_last);
+        let is_last = data.segment.is_last;
+        let is_told = data.fault.is_some();
         if let Some(fault) = data.fault.take()
             && !self.open.as_ref().is_some_and(|open| open.dead)
         {
-            self.books.fault(tree, item, fault, data.lost);
+            self.books.fault(item, fault, data.lost);
         }
         if data.lost {
             self.break_off(number);
@@ -198,7 +199,7 @@ impl<F: WriteAt + Resize> Sink<'_, '_, F> {
             self.push_segment(number, item, &data, stored, lengths)?;
         }
         if is_last {
-            self.end_large(number, item)?;
+            self.end_large(number, item, is_told)?;
         }
         Ok(())
     }
@@ -253,9 +254,15 @@ impl<F: WriteAt + Resize> Sink<'_, '_, F> {
         Ok(())
     }
 
-    fn end_large(&mut self, number: usize, item: &Item) -> Result<(), CaptureError> {
+    fn end_large(&mut self, number: usize, item: &Item, is_told: bool) -> Result<(), CaptureError> {
         self.progress.add_files(1);
         let open = self.open.take();
+        if !is_told
+            && open.as_ref().is_some_and(|open| !open.dead)
+            && let Some(fault) = self.stages.fault_after(number)
+        {
+            self.books.fault(item, fault, false);
+        }
         if let (Some(open), Some(chain)) = (open.filter(|o| !o.dead), self.stages.chain(number)) {
             let hash = chain.finish(item.size);
             if self.writer.has_blob(&hash) {
@@ -305,7 +312,7 @@ impl<F: WriteAt + Resize> Sink<'_, '_, F> {
         } else {
             self.writer.abort_blob();
             let reason = SkipReason::Changed { expected: item.size, actual: offset };
-            self.books.fault(self.tree, item, reason, true);
+            self.books.fault(item, reason, true);
         }
         Ok(())
     }

@@ -139,6 +139,15 @@ impl<'a> CaptureStages<'a> {
         }
     }
 
+    /// What happened to an item while it was read, told once all of it was.
+    pub(super) fn fault_after(&self, number: usize) -> Option<SkipReason> {
+        match self.reader(number).and_then(|reader| reader.is_changed()) {
+            Ok(false) => None,
+            Ok(true) => Some(SkipReason::Overwritten),
+            Err(error) => Some(unreadable(&error)),
+        }
+    }
+
     pub(super) fn chain(&self, number: usize) -> Option<&HashChain> {
         self.large.get(number).map(|large| &large.chain)
     }
@@ -157,10 +166,11 @@ impl<'a> CaptureStages<'a> {
     fn read_one(&self, item: usize, planned: &Item, data: &mut Vec<u8>) -> SmallStream {
         let start = data.len();
         let (fault, lost) = match self.append_stream(planned, data) {
-            Ok(()) => {
-                let actual = (data.len() - start) as u64;
-                let expected = planned.size;
-                ((actual != expected).then_some(SkipReason::Changed { expected, actual }), false)
+            Ok(changed) => {
+                let (expected, actual) = (planned.size, (data.len() - start) as u64);
+                let resized = SkipReason::Changed { expected, actual };
+                let overwritten = changed.then_some(SkipReason::Overwritten);
+                (if actual == expected { overwritten } else { Some(resized) }, false)
             }
             Err(error) => {
                 data.truncate(start);
@@ -177,15 +187,15 @@ impl<'a> CaptureStages<'a> {
     }
 
     /// Appends all there is of a small stream: as much as was scanned, or more if it grew meanwhile
-    /// (up to the size at which it would have been large).
-    fn append_stream(&self, item: &Item, data: &mut Vec<u8>) -> io::Result<()> {
+    /// (up to the size at which it would have been large). Answers whether it was written to.
+    fn append_stream(&self, item: &Item, data: &mut Vec<u8>) -> io::Result<bool> {
         let Some(location) = item.location else {
             let file = self.tree.file(item.file);
             let stream = file.and_then(|f| f.streams.get(usize::try_from(item.stream).ok()?));
             if let Some(Content::Inline(bytes)) = stream.map(|s| &s.content) {
                 data.extend_from_slice(bytes);
             }
-            return Ok(());
+            return Ok(false);
         };
         let reader = self.source.open(self.tree, location)?;
         let start = data.len();
@@ -197,7 +207,7 @@ impl<'a> CaptureStages<'a> {
             let read = read_full(&*reader, buf, done as u64)?;
             data.truncate(start + done + read);
             if done + read < wanted || wanted > SEGMENT {
-                return Ok(());
+                return reader.is_changed();
             }
             wanted *= 2;
         }
@@ -252,8 +262,9 @@ impl<'a> CaptureStages<'a> {
             offset += len as u64;
         }
         self.buffers.give(buffer);
+        let changed = reader.is_changed().unwrap_or(true);
         self.close(number);
-        (offset == size).then(|| BlobHash(hasher.finalize().into()))
+        (offset == size && !changed).then(|| BlobHash(hasher.finalize().into()))
     }
 
     /// Hashes these items on several threads; answers in their order.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{FileType, SeekFrom};
+use rustix::fs::{FileType, SeekFrom, Stat};
 use rustix::io::Errno;
 
 use super::sys;
@@ -15,8 +15,17 @@ use crate::StreamReader;
 #[derive(Debug)]
 pub(super) struct FileReader {
     file: OwnedFd,
+    /// Size and time of change when it was opened.
+    state: State,
     /// The piece last looked up, if the file may have holes.
     holes: Option<Mutex<Piece>>,
+}
+
+/// What differs after a file was written to: size, seconds and nanoseconds of its last change.
+type State = (i128, i128, i128);
+
+fn state(facts: &Stat) -> State {
+    (facts.st_size.into(), facts.st_mtime.into(), facts.st_mtime_nsec.into())
 }
 
 /// A range of the file that is all hole or all data.
@@ -47,7 +56,8 @@ impl FileReader {
         let sizes = u64::try_from(facts.st_size).ok().zip(u64::try_from(facts.st_blocks).ok());
         let sparse = sizes.is_some_and(|(size, blocks)| blocks < size.div_ceil(512));
         let unknown = Piece { range: 0..0, hole: false };
-        Ok(Self { file, holes: sparse.then(|| Mutex::new(unknown)) })
+        let state = state(&facts);
+        Ok(Self { file, state, holes: sparse.then(|| Mutex::new(unknown)) })
     }
 
     /// The piece `offset` lies in; `None` at the end of the file.
@@ -113,6 +123,10 @@ impl StreamReader for FileReader {
             Some(known) => self.read_around_holes(buf, offset, known)?,
         })
     }
+
+    fn is_changed(&self) -> io::Result<bool> {
+        Ok(state(&rustix::fs::fstat(&self.file)?) != self.state)
+    }
 }
 
 /// The name of a kind of file in messages.
@@ -156,6 +170,20 @@ mod tests {
             let read = reader.read_at(&mut small, offset).unwrap();
             assert_eq!(small[..read], left[..left.len().min(4096)]);
         }
+    }
+
+    #[test]
+    fn writing_shows_and_reading_does_not() {
+        let mut temporary = tempfile::NamedTempFile::new().unwrap();
+        io::Write::write_all(&mut temporary, b"data").unwrap();
+        // Longer ago than the clock of files is coarse.
+        let past = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
+        temporary.as_file().set_modified(past).unwrap();
+        let reader = FileReader::new(temporary.reopen().unwrap().into()).unwrap();
+        reader.read_at(&mut [0; 4], 0).unwrap();
+        assert!(!reader.is_changed().unwrap());
+        temporary.as_file().write_all_at(b"DATA", 0).unwrap();
+        assert!(reader.is_changed().unwrap());
     }
 
     #[test]

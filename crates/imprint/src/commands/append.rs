@@ -2,8 +2,8 @@
 
 use fs_err::File;
 use imprint_image::host::HostSource;
-use imprint_image::{append_to, open_wim};
-use imprint_wim::{FinishOptions, HeaderFlags, Wim};
+use imprint_image::{change_wim, open_wim};
+use imprint_wim::{HeaderFlags, Wim};
 
 use super::{capture, open};
 use crate::cli::hi::{self, Storage};
@@ -50,7 +50,6 @@ pub(super) fn run(job: Job, console: &mut Console) -> anyhow::Result<Status> {
     let config = capture::config(&job, console)?;
     drop(wim);
     let outcome = watch(console.progress(), |progress| {
-        let mut writer = append_to(&job.wim)?;
         let fix_links = job.fix_links.unwrap_or(flag);
         let request = capture::Request {
             job: &job,
@@ -59,12 +58,13 @@ pub(super) fn run(job: Job, console: &mut Console) -> anyhow::Result<Status> {
             before: before.as_ref(),
             config: &config,
         };
-        let outcome = request.capture(&source, &mut writer, progress)?;
-        progress.begin("finishing", 0, 0);
-        progress.check()?;
         let integrity = open::integrity_change(job.integrity.table);
-        drop(writer.finish(FinishOptions { integrity })?);
-        anyhow::Ok(outcome)
+        change_wim(&job.wim, integrity, progress, |writer| {
+            let outcome = request.capture(&source, writer, progress)?;
+            progress.begin("finishing", 0, 0);
+            progress.check()?;
+            anyhow::Ok(outcome)
+        })
     })?;
     capture::report(&job, &name, &outcome, console)
 }

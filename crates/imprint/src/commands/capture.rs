@@ -103,7 +103,7 @@ pub(super) fn run(job: &Job, console: &mut Console) -> anyhow::Result<Status> {
         let outcome = request.capture(&source, &mut new.writer, progress)?;
         progress.begin("finishing", 0, 0);
         progress.check()?;
-        new.commit(open::integrity_change(job.integrity.table))?;
+        new.commit(open::integrity_change(job.integrity.table), progress)?;
         anyhow::Ok(outcome)
     })?;
     report(job, &name, &outcome, console)

@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use imprint_image::{Rebuild, append_to, open_wim, rebuild};
-use imprint_wim::FinishOptions;
+use imprint_image::{Rebuild, append_to, change_wim, open_wim, rebuild};
 use serde::Serialize;
 
 use super::{export, open};
@@ -48,12 +47,15 @@ pub(super) fn run(job: &Job, console: &mut Console) -> anyhow::Result<Status> {
     let integrity = open::integrity_change(job.integrity.table);
     if job.soft {
         let failed = || format!("failed to change {}", job.wim.display());
-        let mut writer = append_to(&job.wim)?;
-        // From the last on, as the ones behind a removed image move up.
-        for &image in images.iter().rev() {
-            writer.remove_image(image).with_context(failed)?;
-        }
-        drop(writer.finish(FinishOptions { integrity }).with_context(failed)?);
+        watch(console.progress(), |progress| {
+            change_wim(&job.wim, integrity, progress, |writer| {
+                // From the last on, as the ones behind a removed image move up.
+                for &image in images.iter().rev() {
+                    writer.remove_image(image).with_context(failed)?;
+                }
+                anyhow::Ok(())
+            })
+        })?;
     } else {
         // A split set or a read-only file must be refused before anything is written.
         drop(append_to(&job.wim)?);

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use fs_err::File;
 use imprint_codec::Format;
 use imprint_image::{
-    ExportImage, ExportOptions, Exported, NewWim, StoreOptions, append_to, export, open_wim,
+    ExportImage, ExportOptions, Exported, NewWim, StoreOptions, change_wim, export, open_wim,
 };
 use imprint_progress::Progress;
-use imprint_wim::{Coding, FinishOptions, HeaderFlags, Wim, WimWriter};
+use imprint_wim::{Coding, HeaderFlags, Wim, WimWriter};
 use serde::Serialize;
 
 use super::open::{self, OpenSet};
@@ -84,7 +84,7 @@ fn into_new(
     let mut new = NewWim::create(&job.destination, coding, rp_fix, environment::entropy()?)?;
     watch(console.progress(), |progress| {
         let exported = export_all(job, set, images, &mut new.writer, progress)?;
-        new.commit(open::integrity_change(job.integrity.table))?;
+        new.commit(open::integrity_change(job.integrity.table), progress)?;
         Ok(exported)
     })
 }
@@ -113,11 +113,10 @@ fn into_existing(
     open::check_integrity(&destination, &job.destination, check_first, console)?;
     drop(destination);
     watch(console.progress(), |progress| {
-        let mut writer = append_to(&job.destination)?;
-        let exported = export_all(job, set, images, &mut writer, progress)?;
         let integrity = open::integrity_change(job.integrity.table);
-        drop(writer.finish(FinishOptions { integrity })?);
-        Ok(exported)
+        change_wim(&job.destination, integrity, progress, |writer| {
+            export_all(job, set, images, writer, progress)
+        })
     })
 }
 

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use fs_err::File;
 use imprint_blockio::ReadAt;
-use imprint_image::{append_to, open_wim};
-use imprint_wim::{FinishOptions, Wim};
+use imprint_image::{change_wim, open_wim};
+use imprint_wim::Wim;
 use serde::Serialize;
 
 use super::open;
@@ -23,6 +23,7 @@ use crate::report::image::ImageFacts;
 use crate::report::metadata::MetadataFacts;
 use crate::report::wim::WimFacts;
 use crate::selector::Selector;
+use crate::watch::watch;
 
 /// What to show or change.
 #[derive(Debug, PartialEq, Eq)]
@@ -96,15 +97,18 @@ fn change(job: &Job, console: &mut Console) -> anyhow::Result<()> {
     let index = image_to_change(job, &wim)?;
     drop(wim);
     let failed = || format!("failed to change {}", job.wim.display());
-    let mut writer = append_to(&job.wim)?;
-    if job.boot {
-        writer.set_boot_index(index).with_context(failed)?;
-    }
-    for ImageProperty { path, value } in elements(&job.properties) {
-        writer.info_mut().set_property(index, &path, &value).with_context(failed)?;
-    }
     let integrity = open::integrity_change(job.integrity.table);
-    let _file = writer.finish(FinishOptions { integrity }).with_context(failed)?;
+    watch(console.progress(), |progress| {
+        change_wim(&job.wim, integrity, progress, |writer| {
+            if job.boot {
+                writer.set_boot_index(index).with_context(failed)?;
+            }
+            for ImageProperty { path, value } in elements(&job.properties) {
+                writer.info_mut().set_property(index, &path, &value).with_context(failed)?;
+            }
+            anyhow::Ok(())
+        })
+    })?;
     console.summary(&format_args!("changed {}", job.wim.display()))?;
     Ok(())
 }

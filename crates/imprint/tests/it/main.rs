@@ -11,15 +11,31 @@ mod extract;
 #[cfg(test)]
 mod facts;
 #[cfg(test)]
+mod forest;
+#[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod imagex;
 #[cfg(test)]
+mod interop_images;
+#[cfg(test)]
+mod interop_ntfs;
+#[cfg(test)]
+mod interop_trees;
+#[cfg(test)]
 mod kill;
+#[cfg(test)]
+mod random;
 #[cfg(test)]
 mod signals;
 #[cfg(test)]
+mod sizes;
+#[cfg(test)]
 mod status;
+#[cfg(test)]
+mod trouble;
 #[cfg(test)]
 mod world;
 #[cfg(test)]

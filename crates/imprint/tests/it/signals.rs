@@ -56,12 +56,15 @@ fn a_cancelled_append_leaves_the_file_as_it_was() {
     let world = World::with_tree();
     world.done(&["capture", "src", "a.wim", "First", "--compress=none"]);
     let before = world.done(&["dir", "a.wim", "--detailed"]).out;
+    let size = |world: &World| fs_err::metadata(world.path("a.wim")).unwrap().len();
+    let size_before = size(&world);
     let child = start(&world, &["append", "long", "a.wim"]);
     wait_for_handler(&child);
     send(&child, "-INT");
     let ran = Ran::new(&child.wait_with_output().unwrap());
     assert_eq!(ran.status, Some(1), "{ran:?}");
     assert_eq!(world.done(&["dir", "a.wim", "--detailed"]).out, before);
+    assert_eq!(size(&world), size_before, "what was written is cut off again");
     world.wimlib(&["verify", "a.wim"]);
     world.done(&["append", "src", "a.wim", "Second"]);
     world.wimlib(&["verify", "a.wim"]);

@@ -1,6 +1,6 @@
 //! Why something cannot be read.
 
-use std::io;
+use std::{fmt, io};
 
 use imprint_winvalues::{BlobHash, Guid};
 
@@ -137,7 +137,7 @@ pub enum SetError {
         actual: Guid,
     },
     /// Parts are missing.
-    #[error("parts {missing:?} of {total} are missing")]
+    #[error("parts {} of {total} are missing", Ranges(missing))]
     MissingParts {
         /// Their numbers.
         missing: Vec<u16>,
@@ -150,4 +150,35 @@ pub enum SetError {
         /// Its number.
         part: u16,
     },
+}
+
+/// Writes numbers that follow each other as a range: of a set of 65,535 parts many may be missing.
+struct Ranges<'a>(&'a [u16]);
+
+impl fmt::Display for Ranges<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let runs = self.0.chunk_by(|one, next| one.checked_add(1) == Some(*next));
+        for (number, run) in runs.enumerate() {
+            let comma = if number > 0 { ", " } else { "" };
+            match run {
+                [first, .., last] => write!(f, "{comma}{first} to {last}")?,
+                [only] => write!(f, "{comma}{only}")?,
+                [] => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_parts_are_written_as_ranges() {
+        let check = |missing: &[u16], text: &str| assert_eq!(Ranges(missing).to_string(), text);
+        check(&[2], "2");
+        check(&[2, 3, 5, 9, 10, 11], "2 to 3, 5, 9 to 11");
+        check(&(1..=u16::MAX).collect::<Vec<_>>(), "1 to 65535");
+    }
 }

@@ -3,6 +3,7 @@
 use std::io;
 
 use imprint_codec::NewCodecError;
+use imprint_progress::Cancelled;
 use imprint_winvalues::tree::NameId;
 
 use super::{ReadError, Structure};
@@ -88,6 +89,9 @@ pub enum WriteError {
     /// The XML property cannot be set.
     #[error(transparent)]
     Property(#[from] PropertyError),
+    /// The caller wants no more.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
 }
 
 /// A tree cannot become a metadata resource.

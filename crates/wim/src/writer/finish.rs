@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use imprint_blockio::Resize;
+use imprint_progress::Progress;
 use imprint_winvalues::BlobHash;
 
 use super::images::count_references;
@@ -22,7 +23,44 @@ impl<F: Resize> WimWriter<F> {
     /// # Errors
     /// [`WriteError`] if a blob is unfinished or the file cannot be written; a file that was changed
     /// in place then still has its old header.
-    pub fn finish(mut self, options: FinishOptions) -> Result<F, WriteError> {
+    pub fn finish(self, options: FinishOptions) -> Result<F, WriteError> {
+        self.finish_with(options, &Progress::new())
+    }
+
+    /// Does what [`Self::finish`] does, which takes time if an integrity table is to be made: then the
+    /// file is read again.
+    ///
+    /// # Errors
+    /// As [`Self::finish`], and [`WriteError::Cancelled`]; what was written to a file changed in place
+    /// is cut off again.
+    pub fn finish_with(
+        mut self,
+        options: FinishOptions,
+        progress: &Progress,
+    ) -> Result<F, WriteError> {
+        let header = match self.write_tables(options, progress) {
+            Ok(header) => header,
+            Err(error) => {
+                // If cutting fails, too, the file is longer than it need be and good all the same.
+                drop(self.abandon());
+                return Err(error);
+            }
+        };
+        let file = self.sink.into_file();
+        write_at(&file, Structure::Header, 0, &header.to_bytes())?;
+        file.flush().map_err(|source| {
+            let (structure, length) = (Structure::Header, 208);
+            WriteError::Io { structure, offset: 0, length, source }
+        })?;
+        Ok(file)
+    }
+
+    /// Writes everything but the header, and makes it durable.
+    fn write_tables(
+        &mut self,
+        options: FinishOptions,
+        progress: &Progress,
+    ) -> Result<Header, WriteError> {
         self.expect_closed()?;
         let mut header = self.header.clone();
         header.flags.remove(HeaderFlags::WRITE_IN_PROGRESS);
@@ -37,16 +75,9 @@ impl<F: Resize> WimWriter<F> {
         header.xml = self.write_table(Structure::Xml, &xml)?;
         header.boot_index = self.boot_index;
         header.boot_metadata = self.boot_metadata();
-        header.integrity = self.integrity(&header, options.integrity)?;
+        header.integrity = self.integrity(&header, options.integrity, progress)?;
         self.sink.settle(Structure::Xml)?;
-
-        let file = self.sink.into_file();
-        write_at(&file, Structure::Header, 0, &header.to_bytes())?;
-        file.flush().map_err(|source| {
-            let (structure, length) = (Structure::Header, 208);
-            WriteError::Io { structure, offset: 0, length, source }
-        })?;
-        Ok(file)
+        Ok(header)
     }
 
     /// Gives up: cuts what was written behind a file changed in place, which is then as it was. A new
@@ -121,6 +152,7 @@ impl<F: Resize> WimWriter<F> {
         &mut self,
         header: &Header,
         change: IntegrityChange,
+        progress: &Progress,
     ) -> Result<ResourceHeader, WriteError> {
         let had = self.header.has_integrity();
         match change {
@@ -134,7 +166,8 @@ impl<F: Resize> WimWriter<F> {
         // A damaged old table is no reason to fail: everything is hashed anew then.
         let old = if had { read_integrity(file, self.first, &self.header).ok() } else { None };
         let old_end = integrity_end(&self.header).unwrap_or(0);
-        let table = IntegrityTable::build(file, end, old.as_ref().map(|table| (table, old_end)))?;
+        let old = old.as_ref().map(|table| (table, old_end));
+        let table = IntegrityTable::build(file, end, old, progress)?;
         let bytes = table.to_bytes();
         let place = self.write_table(Structure::IntegrityTable, &bytes)?;
         Ok(ResourceHeader { flags: ResourceFlags::empty(), ..place })

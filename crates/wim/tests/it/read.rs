@@ -248,7 +248,7 @@ fn sets_that_do_not_belong_together_are_refused() {
         wims.for_each(|wim| set.push(wim));
         set.check_parts().map_err(|error| error.to_string())
     };
-    assert_eq!(message(&["split.swm"]).unwrap_err(), "parts [2, 3] of 3 are missing");
+    assert_eq!(message(&["split.swm"]).unwrap_err(), "parts 2 to 3 of 3 are missing");
     assert_eq!(
         message(&["split.swm", "split2.swm", "split2.swm"]).unwrap_err(),
         "part 2 is given twice"

@@ -32,7 +32,7 @@ impl Codec {
         eprintln!("{}", self.name);
         let program = process::build(workspace, "imprint-bench", "codec-speed")?;
         let mut command = Command::new(program);
-        command.arg(input).args(["--format", self.format]);
+        command.arg("decompress").arg(input).args(["--format", self.format]);
         if let Some(library) = peer_lib {
             command.arg("--peer-lib").arg(library);
         }

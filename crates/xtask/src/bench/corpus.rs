@@ -44,7 +44,7 @@ pub(super) struct Corpus {
 pub(super) struct Count {
     files: u64,
     dirs: u64,
-    bytes: u64,
+    pub(super) bytes: u64,
 }
 
 /// Where corpora are kept: outside the clone, so that they outlive it.

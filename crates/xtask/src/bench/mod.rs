@@ -2,6 +2,7 @@
 
 mod codec;
 mod corpus;
+mod ground;
 mod machine;
 mod measure;
 mod report;
@@ -14,7 +15,8 @@ use anyhow::{Context as _, ensure};
 
 use crate::process;
 use crate::workspace::Workspace;
-use corpus::{Corpus, Size};
+use corpus::{Corpus, Count, Size};
+use ground::Ground;
 use measure::{Sample, Series};
 use report::Row;
 use works::{Side, Work};
@@ -125,7 +127,11 @@ impl Bench {
     /// Runs a work once on one side and checks what came out of it.
     fn once(&self, work: &Work, side: Side, input: Option<&Path>) -> anyhow::Result<Sample> {
         let out = self.scratch.path().join("out.wim");
-        let dir = self.scratch.path().join("out");
+        let applies = work.applies();
+        let expected = if applies { corpus::count(&self.corpus.tree)? } else { Count::default() };
+        let ground = applies.then(|| Ground::make(self.scratch.path(), expected.bytes));
+        let ground = ground.transpose()?;
+        let dir = ground.as_ref().map_or(self.scratch.path(), Ground::path).join("out");
         if let Some(input) = input
             && work.changes_input
         {
@@ -151,10 +157,9 @@ impl Bench {
             sample.bytes = Some(fs_err::metadata(&out)?.len());
             fs_err::remove_file(&out)?;
         }
-        if dir.exists() {
-            let (expected, found) = (corpus::count(&self.corpus.tree)?, corpus::count(&dir)?);
+        if applies {
+            let found = corpus::count(&dir)?;
             ensure!(found == expected, "{command:?} made {found:?}, but the tree is {expected:?}");
-            fs_err::remove_dir_all(&dir)?;
         }
         Ok(sample)
     }

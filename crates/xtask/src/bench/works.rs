@@ -16,6 +16,13 @@ pub(super) struct Work {
     pub(super) variants: &'static [Variant],
 }
 
+impl Work {
+    /// Whether it makes a tree of files.
+    pub(super) fn applies(&self) -> bool {
+        self.peer.contains(&"DIR")
+    }
+}
+
 /// One way in which we do a work, with its targets.
 pub(super) struct Variant {
     pub(super) name: &'static str,
