@@ -13,7 +13,9 @@ fn lzx(chunk_size: u32, level: u32) -> Compressor {
 #[test]
 fn every_kind_at_every_level() {
     let mut judged = Judged::new(Format::Lzx, 32768);
-    for level in (1..=100).step_by(9).chain([20, 34, 35, 44, 45, 50, 59, 60, 69, 70, 100, 300]) {
+    for level in
+        (1..=100).step_by(9).chain([20, 21, 29, 30, 35, 44, 45, 50, 59, 60, 69, 70, 100, 300])
+    {
         let mut compressor = lzx(32768, level);
         for (kind, plain) in samples::all(32768, u64::from(level)) {
             if let Some(packed) = round_trip(&mut compressor, &plain, &format!("{kind}, {level}")) {
@@ -47,7 +49,7 @@ fn every_chunk_size() {
     for order in 15..=21 {
         let size = 1 << order;
         let mut judged = Judged::new(Format::Lzx, 1 << order);
-        for level in [20, 35, 50, 100] {
+        for level in [20, 25, 35, 50, 100] {
             let mut compressor = lzx(1 << order, level);
             for len in [size, size - 1, size / 2 + 3] {
                 // The larger the chunk, the fewer kinds: the text is the slowest and the richest.
@@ -67,7 +69,7 @@ fn every_chunk_size() {
 #[test]
 fn blocks_of_different_kinds_in_one_chunk() {
     let mut judged = Judged::new(Format::Lzx, 32768);
-    for level in [20, 35, 50, 100] {
+    for level in [20, 25, 35, 50, 100] {
         let mut compressor = lzx(32768, level);
         for seed in 0..8 {
             let mut plain = samples::text(9000, seed);
@@ -83,7 +85,7 @@ fn blocks_of_different_kinds_in_one_chunk() {
 
 #[test]
 fn the_result_does_not_depend_on_what_came_before() {
-    for level in [20, 35, 50, 100] {
+    for level in [20, 25, 35, 50, 100] {
         let mut used = lzx(32768, level);
         let kinds = samples::all(32768, 3).into_iter().chain(samples::all(5000, 4));
         for (kind, plain) in kinds {
@@ -124,8 +126,8 @@ fn higher_levels_are_smaller() {
             plain.iter().map(|text| compressor.compress(text, &mut vec![0; 32768]).unwrap());
         sizes.sum::<usize>()
     };
-    let (fast, normal, max) = (total(20), total(50), total(100));
-    assert!(normal < fast && max < normal, "{fast} {normal} {max}");
+    let sizes: Vec<_> = [10, 20, 35, 50, 100].map(total).to_vec();
+    assert!(sizes.is_sorted_by(|lower, higher| lower > higher), "{sizes:?}");
 }
 
 proptest! {

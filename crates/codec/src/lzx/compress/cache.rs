@@ -3,7 +3,7 @@
 use super::settings::Optimal;
 use crate::lzx::layout::MAX_MATCH;
 use crate::matchfinder::Size;
-use crate::matchfinder::links::{Effort, LinkFinder, Match};
+use crate::matchfinder::links::{LinkFinder, Match};
 
 /// Bits of a packed item's length; the offset code stands above.
 pub(super) const LENGTH_BITS: u32 = 9;
@@ -40,9 +40,9 @@ impl MatchCache {
         finder: &LinkFinder<S>,
         data: &S::Data,
         (start, end): (usize, usize),
-        effort: Effort,
         how: Optimal,
     ) {
+        let Optimal { effort, satisfied, .. } = how;
         let keep = how.jump.keep;
         self.counts.clear();
         self.counts.resize(end - start, 0);
@@ -59,7 +59,7 @@ impl MatchCache {
                 count += 1;
                 last = found;
             };
-            if before.length > how.satisfied {
+            if before.length > satisfied {
                 // The match before goes on here. Nearer ones would hardly be used, longer ones might.
                 let rest = Match { length: before.length - 1, offset: before.offset };
                 keep_match(rest);

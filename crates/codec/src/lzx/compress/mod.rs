@@ -24,6 +24,7 @@ mod lazy;
 mod optimal;
 mod parse;
 mod pretree;
+mod prices;
 mod quick;
 mod settings;
 mod split;
@@ -36,8 +37,10 @@ use bits::BitWriter;
 use block::Codes;
 use cache::MatchCache;
 use cost::Costs;
+use lazy::{Lazy, Patience};
 use optimal::{Block, Optimizer};
 use parse::{Cut, Lengths, Parse, Recent};
+use prices::Prices;
 use settings::{Optimal, SAMPLE_STRIDE, Settings, Strategy};
 use split::Splitter;
 
@@ -89,6 +92,7 @@ pub(crate) struct Engine<S: Size> {
     cache: MatchCache,
     costs: Box<Costs>,
     optimizer: Optimizer,
+    prices: Box<Prices>,
 }
 
 /// What goes over from block to block.
@@ -114,11 +118,12 @@ impl<S: Size> Engine<S> {
             parse: Parse::new(),
             splitter: Splitter::new(main_symbols),
             cache: match settings.strategy {
-                Strategy::Lazy => MatchCache::default(),
+                Strategy::Lazy(_) => MatchCache::default(),
                 Strategy::Optimal(_) => MatchCache::new(size.min(SEGMENT)),
             },
             costs: Box::new(Costs::new()),
             optimizer: Optimizer::new(),
+            prices: Box::new(Prices::new(main_symbols)),
         }
     }
 
@@ -131,7 +136,10 @@ impl<S: Size> Engine<S> {
         bytes[..len].copy_from_slice(input);
         bytes[len..len + PADDING].fill(0);
         e8::encode(&mut bytes[..len]);
-        let pairs = matches!(self.settings.strategy, Strategy::Optimal(_));
+        let pairs = match self.settings.strategy {
+            Strategy::Lazy(patience) => patience.thorough,
+            Strategy::Optimal(_) => true,
+        };
         if pairs {
             self.finder.link::<true>(&self.data, len);
         } else {
@@ -148,19 +156,31 @@ impl<S: Size> Engine<S> {
             let end = (start + SEGMENT).min(len);
             self.parse.begin_cells((start, end), self.settings.cell_size);
             match self.settings.strategy {
-                Strategy::Lazy => self.lazy_segment((start, end), &mut state)?,
+                Strategy::Lazy(how) => self.lazy_segment((start, end), how, &mut state)?,
                 Strategy::Optimal(how) => self.optimal_segment((start, end), how, &mut state)?,
             }
         }
         state.out.finish()
     }
 
-    fn lazy_segment(&mut self, (start, end): (usize, usize), state: &mut State<'_>) -> Option<()> {
-        let effort = self.settings.effort;
-        let range = (start, end);
-        let recent =
-            lazy::parse(&self.finder, &self.data, range, state.recent, effort, &mut self.parse);
-        state.recent = recent;
+    fn lazy_segment(
+        &mut self,
+        (start, end): (usize, usize),
+        patience: Patience,
+        state: &mut State<'_>,
+    ) -> Option<()> {
+        let mut lazy = Lazy {
+            finder: &self.finder,
+            data: &self.data,
+            patience,
+            prices: &mut self.prices,
+            parse: &mut self.parse,
+        };
+        state.recent = if patience.thorough {
+            lazy.run::<true>((start, end), state.recent)
+        } else {
+            lazy.run::<false>((start, end), state.recent)
+        };
         self.parse.finish_cells();
         self.splitter.split(&mut self.parse.cuts);
         let bytes = self.data.bytes();
@@ -181,7 +201,7 @@ impl<S: Size> Engine<S> {
         how: Optimal,
         state: &mut State<'_>,
     ) -> Option<()> {
-        self.cache.fill(&self.finder, &self.data, (start, end), self.settings.effort, how);
+        self.cache.fill(&self.finder, &self.data, (start, end), how);
         quick::parse(&self.data, (start, end), &self.cache, state.recent, &mut self.parse);
         self.parse.finish_cells();
         self.splitter.split(&mut self.parse.cuts);

@@ -20,6 +20,12 @@ impl Recent {
         })
     }
 
+    /// The code of this offset.
+    pub(super) fn code(self, offset: u32) -> u32 {
+        let index = (0..).zip(self.0).find(|&(_, recent)| recent == offset);
+        index.map_or(offset + RECENT_OFFSETS as u32 - 1, |(index, _)| index)
+    }
+
     /// The longest match at a recent offset: length and index.
     #[inline(always)]
     pub(super) fn longest(self, data: &impl Data, pos: usize, limit: usize) -> (usize, u32) {
@@ -174,22 +180,22 @@ impl Parse {
         self.cut_at = if at + self.cell_size / 2 < self.end { at } else { usize::MAX };
     }
 
-    /// Cuts, if it is time, behind a match that ends at `pos`.
+    /// Cuts, if it is time, behind a match that ends at `pos`. Answers whether it did.
     #[inline(always)]
-    pub(super) fn match_ends(&mut self, pos: usize) {
-        if pos >= self.cut_at {
-            self.cut(pos);
-        }
+    pub(super) fn match_ends(&mut self, pos: usize) -> bool {
+        pos >= self.cut_at && self.cut(pos)
     }
 
     #[cold]
     #[inline(never)]
-    fn cut(&mut self, pos: usize) {
-        if pos + self.cell_size / 2 < self.end {
+    fn cut(&mut self, pos: usize) -> bool {
+        let far_from_end = pos + self.cell_size / 2 < self.end;
+        if far_from_end {
             let freqs = std::mem::replace(&mut self.freqs, Frequencies::new());
             self.cuts.push(Cut { end: pos, sequences: self.sequences.len(), freqs });
         }
         self.set_next_cut(pos);
+        far_from_end
     }
 
     /// Ends a parse with cuts.

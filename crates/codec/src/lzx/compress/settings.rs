@@ -1,6 +1,6 @@
 //! What a level means.
 
-use super::cost::{COST_SHIFT, UNIT};
+use super::lazy::Patience;
 use super::optimal::Jump;
 use crate::Level;
 use crate::matchfinder::links::Effort;
@@ -8,7 +8,6 @@ use crate::matchfinder::links::Effort;
 /// How a chunk is parsed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Settings {
-    pub(super) effort: Effort,
     pub(super) strategy: Strategy,
     /// Smallest block, in bytes.
     pub(super) cell_size: usize,
@@ -17,8 +16,8 @@ pub(super) struct Settings {
 /// Lazily or optimally.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Strategy {
-    /// Each match is chosen by looking one position ahead.
-    Lazy,
+    /// Each match is chosen by looking a position or two ahead.
+    Lazy(Patience),
     /// The cheapest path is sought.
     Optimal(Optimal),
 }
@@ -26,6 +25,7 @@ pub(super) enum Strategy {
 /// How the cheapest path is sought.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Optimal {
+    pub(super) effort: Effort,
     pub(super) jump: Jump,
     /// A match longer than this leaves only longer ones of interest to the positions it covers.
     pub(super) satisfied: usize,
@@ -40,26 +40,22 @@ pub(super) struct Optimal {
 pub(super) const SAMPLE_STRIDE: usize = 4096;
 
 /// Levels below this one parse lazily.
-const FIRST_OPTIMAL: u32 = 35;
+const FIRST_OPTIMAL: u32 = 45;
+/// Levels below this one do not look ahead from matches that are not short.
+const FIRST_PATIENT: u32 = 21;
+/// Lazy levels from this one on are thorough.
+const FIRST_THOROUGH: u32 = 30;
 
 impl Settings {
     pub(super) fn new(Level(level): Level) -> Self {
         // Effort grows with the level and ends somewhere.
         let level = level.clamp(1, 400);
         if level < FIRST_OPTIMAL {
-            return Self {
-                effort: Effort {
-                    depth: (level * 3).max(2),
-                    nice: (level as usize * 8).clamp(12, 250),
-                },
-                strategy: Strategy::Lazy,
-                cell_size: 4096,
-            };
+            return Self::lazy(level);
         }
-        let (depth, nice, satisfied, lengths, margin) = match level {
-            ..45 => (8, 64, 10, 10, 3),
-            45..70 => (level * 4 / 5, (level as usize * 5).min(250), 16, 20, 0),
-            _ => (level / 2, 250, 64, 32, 0),
+        let (depth, nice, satisfied, lengths) = match level {
+            ..70 => (level * 4 / 5, (level as usize * 5).min(250), 16, 20),
+            _ => (level / 2, 250, 64, 32),
         };
         let passes = match level {
             ..70 => 1,
@@ -67,12 +63,26 @@ impl Settings {
             _ => (level / 33).min(6),
         };
         let sample = if (60..70).contains(&level) { 512 } else { 0 };
-        let margin = u64::from(margin * UNIT) << COST_SHIFT;
-        let jump = Jump { length: nice, keep: 8, lengths, margin };
+        let jump = Jump { length: nice, keep: 8, lengths, margin: 0 };
+        let effort = Effort { depth, nice };
         Self {
-            effort: Effort { depth, nice },
-            strategy: Strategy::Optimal(Optimal { jump, satisfied, sample, passes }),
-            cell_size: if level < 45 { 4096 } else { 2048 },
+            strategy: Strategy::Optimal(Optimal { effort, jump, satisfied, sample, passes }),
+            cell_size: 2048,
         }
+    }
+
+    fn lazy(level: u32) -> Self {
+        let thorough = level >= FIRST_THOROUGH;
+        let (depth, satisfied, cell_size) = match level {
+            ..FIRST_PATIENT => (level.div_ceil(4), 10, 8192),
+            FIRST_PATIENT..FIRST_THOROUGH => (level / 2, 64, 4096),
+            _ => (level - FIRST_THOROUGH + 12, 64, 2048),
+        };
+        let patience = Patience {
+            effort: Effort { depth, nice: 128 },
+            ahead: Effort { depth: depth.div_ceil(2), nice: satisfied },
+            thorough,
+        };
+        Self { strategy: Strategy::Lazy(patience), cell_size }
     }
 }
