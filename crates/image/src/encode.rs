@@ -110,7 +110,7 @@ mod tests {
     fn many_threads_make_the_chunks_of_one() {
         let data: Vec<u8> = (0_u32..30_000).flat_map(|n| (n * n / 77).to_le_bytes()).collect();
         for len in [0, 1, 4096, 4097, 50_000, data.len()] {
-            let data = data.get(..len).unwrap();
+            let data = &data[..len];
             let coding = Coding::new(Format::Xpress, 4096).unwrap();
             let expected = Encoder::new(coding, Level::default()).unwrap().list(data);
             assert_eq!(expected.len(), len.div_ceil(4096));
