@@ -7,6 +7,8 @@ use crate::lzx::layout::*;
 /// What a literal and the main symbol of a short match cost before anything is known.
 const FIRST_LITERAL: u16 = 6 * UNIT as u16;
 const FIRST_SYMBOL: u32 = 8 * UNIT;
+/// Delay in bits behind a literal of usual cost.
+const LEAST_DELAY: i32 = 1;
 const SLOTS: usize = 32;
 
 /// The estimates in force, in [`UNIT`]s of a bit.
@@ -34,6 +36,13 @@ impl Costs {
     #[inline(always)]
     fn literal(&self, bytes: u64, index: u32) -> u16 {
         self.literals[(bytes >> (8 * index)) as usize % LITERALS]
+    }
+
+    /// What a match must gain in bits if it comes behind a literal and not at once.
+    #[inline(always)]
+    pub(super) fn delay(&self, byte: u8) -> i32 {
+        let literal = i32::from(self.literals[usize::from(byte)]);
+        LEAST_DELAY + (literal - i32::from(FIRST_LITERAL)) / (2 * UNIT as i32)
     }
 
     /// Whether three literals (the lowest bytes of `bytes`) cost no more than a match of 3 bytes.

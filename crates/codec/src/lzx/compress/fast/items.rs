@@ -1,11 +1,15 @@
 //! The literals and matches chosen for a chunk, packed, with their symbol frequencies.
 
+use std::hint::select_unpredictable;
+
 use crate::lzx::compress::parse::{Cut, Frequencies};
 use crate::lzx::layout::*;
 use crate::matchfinder::probe::MAX_INPUT;
 
 /// Main symbols of the windows that the fast levels serve: up to 64 KiB.
 pub(super) const MAIN_SYMBOLS: usize = 512;
+/// A power of two above the number of length symbols.
+const LENGTHS: usize = 256;
 
 /// A packed item: main symbol in bits 0 to 8, the offset's extra bits in 9 to 22, and above them the
 /// length symbol plus one, or 0 if there is none.
@@ -41,8 +45,15 @@ pub(super) struct Items {
     count: usize,
     /// Where the current cell's items begin.
     first: usize,
+    /// All of the current cell but those of the length symbols.
     frequencies: Frequencies,
+    /// By length symbol plus one; the first counts the matches that have none.
+    lengths: [u32; LENGTHS],
     recent: [u32; RECENT_OFFSETS],
+    /// The recent offsets before the last match, how many items there were behind it, its length.
+    before: [u32; RECENT_OFFSETS],
+    last_count: usize,
+    last_length: usize,
     pub(super) cuts: Vec<Cut>,
 }
 
@@ -53,7 +64,11 @@ impl Items {
             count: 0,
             first: 0,
             frequencies: Frequencies::new(),
+            lengths: [0; LENGTHS],
             recent: INITIAL_RECENT,
+            before: INITIAL_RECENT,
+            last_count: 0,
+            last_length: 0,
             cuts: Vec::new(),
         }
     }
@@ -63,7 +78,9 @@ impl Items {
         self.count = 0;
         self.first = 0;
         self.frequencies = Frequencies::new();
+        self.lengths.fill(0);
         self.recent = INITIAL_RECENT;
+        self.last_count = 0;
         self.cuts.clear();
     }
 
@@ -83,7 +100,9 @@ impl Items {
 
     /// Ends the current cell at `end`, counted in bytes from the chunk's start.
     pub(super) fn cut(&mut self, end: usize) {
-        let freqs = std::mem::replace(&mut self.frequencies, Frequencies::new());
+        let mut freqs = std::mem::replace(&mut self.frequencies, Frequencies::new());
+        freqs.length.copy_from_slice(&self.lengths[1..=LENGTH_SYMBOLS]);
+        self.lengths.fill(0);
         self.cuts.push(Cut { end, sequences: self.count, freqs });
         self.first = self.count;
     }
@@ -119,17 +138,17 @@ impl Items {
     #[inline(always)]
     pub(super) fn matched(&mut self, mut length: usize, offset: u32) {
         let [r0, r1, r2] = self.recent;
-        let (code, middle, last) = if offset == r0 {
-            (0, r1, r2)
-        } else if offset == r1 {
-            (1, r0, r2)
-        } else if offset == r2 {
-            (2, r1, r0)
-        } else {
-            (offset + RECENT_OFFSETS as u32 - 1, r0, r1)
-        };
+        let explicit = offset + RECENT_OFFSETS as u32 - 1;
+        let code = select_unpredictable(offset == r2, 2, explicit);
+        let code = select_unpredictable(offset == r1, 1, code);
+        let code = select_unpredictable(offset == r0, 0, code);
+        // The one used comes to the front, in exchange for the one that was there.
+        let middle = select_unpredictable((code == 0) | (code == 2), r1, r0);
+        let last = select_unpredictable(code < 2, r2, select_unpredictable(code == 2, r0, r1));
         self.recent = [offset, middle, last];
         let mut code = code;
+        self.before = [r0, r1, r2];
+        self.last_length = length;
         while length > MAX_MATCH {
             // What is left must not be too short for a match.
             let part = MAX_MATCH.min(length - MIN_MATCH);
@@ -138,6 +157,27 @@ impl Items {
             length -= part;
         }
         self.coded(length, code);
+        self.last_count = self.count;
+    }
+
+    /// The length of the match that is the last item, if it is one of the current cell.
+    #[inline(always)]
+    pub(super) fn last_match(&self) -> Option<usize> {
+        let is_last = (self.count == self.last_count) & (self.count > self.first);
+        (is_last & (self.last_length <= MAX_MATCH)).then_some(self.last_length)
+    }
+
+    /// Takes the last item back, which must be the last match.
+    pub(super) fn take_back_match(&mut self) {
+        self.count -= 1;
+        self.last_count = 0;
+        self.recent = self.before;
+        let item = Item(self.words[self.count % MAX_INPUT]);
+        let (symbol, slot) = (item.main(), item.main().saturating_sub(LITERALS) / LENGTH_HEADERS);
+        self.frequencies.main[symbol] -= 1;
+        self.lengths[item.length() % LENGTHS] -= 1;
+        let aligned = u32::from(slot >= FIRST_ALIGNED_SLOT);
+        self.frequencies.aligned[item.extra() as usize % ALIGNED_SYMBOLS] -= aligned;
     }
 
     #[inline(always)]
@@ -154,12 +194,9 @@ impl Items {
         self.frequencies.main[symbol as usize % MAIN_SYMBOLS] += 1;
         let aligned = u32::from(slot as usize >= FIRST_ALIGNED_SLOT);
         self.frequencies.aligned[extra as usize % ALIGNED_SYMBOLS] += aligned;
-        let mut word = symbol | extra << Item::EXTRA_SHIFT;
-        if header == LONG_LENGTH_HEADER as u32 {
-            let symbol = beyond - LONG_LENGTH_HEADER as u32;
-            self.frequencies.length[symbol as usize] += 1;
-            word |= (symbol + 1) << Item::LENGTH_SHIFT;
-        }
+        let length = beyond.saturating_sub(LONG_LENGTH_HEADER as u32 - 1);
+        self.lengths[length as usize % LENGTHS] += 1;
+        let word = symbol | extra << Item::EXTRA_SHIFT | length << Item::LENGTH_SHIFT;
         self.push(word);
     }
 }

@@ -1,5 +1,7 @@
 //! Lazy parsing: take the match at a position unless the next position has a better one.
 
+use std::hint::select_unpredictable;
+
 use super::costs::Costs;
 use super::items::Items;
 use crate::lzx::layout::offset_slot;
@@ -14,7 +16,7 @@ const CELL: usize = 8192;
 /// Bytes between two renewals of the cost estimates.
 const RENEWAL: usize = 2048;
 /// A byte of match length, in bits.
-const BYTE: i32 = 3;
+const BYTE: i32 = 4;
 /// What a match at a recent offset is worth beside its length.
 const RECENT: i32 = 2;
 
@@ -86,8 +88,8 @@ impl Parser<'_> {
             } else {
                 Choice::NONE
             };
-            if recent.len >= 3
-                || recent.len == 2
+            if recent.len >= 1 << 23
+                || recent.len >= 1 << 15
                     && choice.len == 0
                     && !costs.two_literals_win(here.bytes, index)
             {
@@ -101,7 +103,7 @@ impl Parser<'_> {
             }
             while (choice.len < self.nice) & (at + 1 < last) {
                 let better = self.better::<NEXT>(at + 1, next, choice);
-                if better.gain <= choice.gain + 1 {
+                if better.gain <= choice.gain + costs.delay(self.finder.byte(at)) {
                     break;
                 }
                 self.items.literal(self.finder.byte(at));
@@ -114,12 +116,18 @@ impl Parser<'_> {
             self.skip_match::<H>(at, match_end.min(last), choice);
             at = match_end;
             if at >= renewal {
-                renewal = at + RENEWAL;
                 costs.renew(self.items.frequencies());
-            }
-            if at >= cut_at && at + CELL / 2 < end {
-                self.items.cut(at - START);
-                cut_at = at + CELL;
+                if at < cut_at {
+                    renewal = cut_at.min(at + RENEWAL);
+                } else {
+                    cut_at = if at + CELL / 2 < end {
+                        self.items.cut(at - START);
+                        at + CELL
+                    } else {
+                        end
+                    };
+                    renewal = cut_at;
+                }
             }
             if at >= last {
                 break;
@@ -137,25 +145,31 @@ impl Parser<'_> {
     #[inline(always)]
     fn recent(&self, at: usize, bytes: u64) -> (Match, usize) {
         let offsets = self.items.recent();
-        let key = |index: usize| {
-            let there = self.finder.read8(at - offsets[index] as usize);
-            let len = (there ^ bytes).trailing_zeros() / 8;
-            len << 2 | (2 - index as u32)
+        // Ones for the bits that agree before the first that does not.
+        let agreeing = |offset: u32| {
+            let differing = self.finder.read8(at - offset as usize) ^ bytes;
+            differing.wrapping_sub(1) & !differing & 0x8080_8080_8080_8080
         };
-        let best = key(0).max(key(1)).max(key(2));
-        let index = 2 - (best & 3) as usize;
-        let len = (best >> 2) as usize;
-        (Match { len, offset: offsets[index % 3] as usize }, index)
+        let [r0, r1, r2] = offsets;
+        let (mut best, mut offset, mut index) = (agreeing(r0), r0, 0);
+        for (other, i) in [(r1, 1), (r2, 2)] {
+            let agreeing = agreeing(other);
+            let better = agreeing > best;
+            best = select_unpredictable(better, agreeing, best);
+            offset = select_unpredictable(better, other, offset);
+            index = select_unpredictable(better, i, index);
+        }
+        (Match { len: best as usize, offset: offset as usize }, index)
     }
 
     /// The whole of a match at a recent offset.
     #[inline(always)]
     fn extended(&self, at: usize, found: Match) -> Match {
         let max = self.finder.end() - at;
-        let len = if found.len < 8 {
-            found.len.min(max)
+        let len = if (found.len as u64) < 1 << 63 {
+            ((found.len.ilog2() as usize + 1) / 8).min(max)
         } else {
-            self.finder.extend(at - found.offset, at, 8, max)
+            self.finder.extend(at - found.offset, at, 7, max)
         };
         Match { len, offset: found.offset }
     }
@@ -171,7 +185,7 @@ impl Parser<'_> {
             Choice::NONE
         };
         let (recent, _) = self.recent(at, probed.bytes);
-        if recent.len >= 3 {
+        if recent.len >= 1 << 23 {
             better = better.or(Choice::recent(self.extended(at, recent)));
         }
         better
@@ -186,6 +200,23 @@ impl Parser<'_> {
             && self.items.take_back_literal()
         {
             start -= 1;
+        }
+        if let Some(len) = self.items.last_match() {
+            let mut common = 0;
+            while common < len
+                && start > common + choice.offset + START
+                && self.finder.byte(start - 1 - common)
+                    == self.finder.byte(start - 1 - common - choice.offset)
+            {
+                common += 1;
+            }
+            if common + 1 >= len {
+                self.items.take_back_match();
+                if common < len {
+                    self.items.literal(self.finder.byte(start - len));
+                }
+                start -= common;
+            }
         }
         self.items.matched(choice.len + (at - start), choice.offset as u32);
     }
