@@ -17,8 +17,8 @@ pub(super) struct Costs {
     literals: [u16; LITERALS],
     /// A match of 3 bytes, by slot.
     three_bytes: [u16; SLOTS],
-    /// A match of 2 bytes at a recent offset.
-    two_bytes: [u16; 4],
+    /// A match of 2 bytes at the most recent offset.
+    two_bytes: u16,
 }
 
 impl Costs {
@@ -29,7 +29,7 @@ impl Costs {
         Self {
             literals: [FIRST_LITERAL; LITERALS],
             three_bytes,
-            two_bytes: [8 * UNIT as u16, 10 * UNIT as u16, 11 * UNIT as u16, 0],
+            two_bytes: FIRST_SYMBOL as u16,
         }
     }
 
@@ -52,10 +52,10 @@ impl Costs {
             <= self.three_bytes[slot % SLOTS]
     }
 
-    /// Whether two literals cost no more than a match of 2 bytes at this recent offset.
+    /// Whether two literals cost no more than a match of 2 bytes at the most recent offset.
     #[inline(always)]
-    pub(super) fn two_literals_win(&self, bytes: u64, recent: usize) -> bool {
-        self.literal(bytes, 0) + self.literal(bytes, 1) <= self.two_bytes[recent % 4]
+    pub(super) fn two_literals_win(&self, bytes: u64) -> bool {
+        self.literal(bytes, 0) + self.literal(bytes, 1) <= self.two_bytes
     }
 
     #[inline(never)]
@@ -67,11 +67,9 @@ impl Costs {
             *price = cost(2 * frequency + 1);
         }
         let rows = seen.main[LITERALS..].chunks_exact(LENGTH_HEADERS);
-        for (slot, (price, row)) in self.three_bytes.iter_mut().zip(rows.clone()).enumerate() {
+        for (slot, (price, row)) in self.three_bytes.iter_mut().zip(rows).enumerate() {
             *price = cost(2 * row[1] + 4) + u16::from(OFFSET_EXTRA_BITS[slot]) * UNIT as u16;
         }
-        for (price, row) in self.two_bytes.iter_mut().zip(rows).take(RECENT_OFFSETS) {
-            *price = cost(2 * row[0] + 4);
-        }
+        self.two_bytes = cost(2 * seen.main[LITERALS] + 4);
     }
 }

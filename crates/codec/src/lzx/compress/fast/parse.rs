@@ -20,6 +20,9 @@ const BYTE: i32 = 4;
 /// What a match at a recent offset is worth beside its length.
 const RECENT: i32 = 2;
 
+/// The top bit of each of 8 bytes.
+const TOP_BITS: u64 = 0x8080_8080_8080_8080;
+
 /// A match that could be taken.
 #[derive(Clone, Copy)]
 struct Choice {
@@ -74,27 +77,7 @@ impl Parser<'_> {
         while at < last {
             // Asked for ahead of the decision that may not need it, so that the two overlap.
             let mut next = self.finder.probe::<H>(at + 1);
-            let (recent, index) = self.recent(at, here.bytes);
-            let mut choice = if here.deep != 0 {
-                Choice::found(self.finder.deep_match::<FIRST>(at, here, self.nice))
-            } else if here.first != 0 {
-                let near = self.finder.near_match(at, here);
-                let slot = offset_slot(near.offset as u32);
-                if near.len == 3 && costs.three_literals_win(here.bytes, slot) {
-                    Choice::NONE
-                } else {
-                    Choice::found(near)
-                }
-            } else {
-                Choice::NONE
-            };
-            if recent.len >= 1 << 23
-                || recent.len >= 1 << 15
-                    && choice.len == 0
-                    && !costs.two_literals_win(here.bytes, index)
-            {
-                choice = choice.or(Choice::recent(self.extended(at, recent)));
-            }
+            let mut choice = self.choose::<FIRST>(at, here, &costs);
             if choice.len == 0 {
                 self.items.literal(here.bytes as u8);
                 at += 1;
@@ -141,54 +124,80 @@ impl Parser<'_> {
         self.items.cut(end - START);
     }
 
-    /// The longest match of up to 8 bytes at a recent offset, and its index.
+    /// The best match at a position; without a length if literals cost less.
     #[inline(always)]
-    fn recent(&self, at: usize, bytes: u64) -> (Match, usize) {
-        let offsets = self.items.recent();
-        // Ones for the bits that agree before the first that does not.
-        let agreeing = |offset: u32| {
-            let differing = self.finder.read8(at - offset as usize) ^ bytes;
-            differing.wrapping_sub(1) & !differing & 0x8080_8080_8080_8080
-        };
-        let [r0, r1, r2] = offsets;
-        let (mut best, mut offset, mut index) = (agreeing(r0), r0, 0);
-        for (other, i) in [(r1, 1), (r2, 2)] {
-            let agreeing = agreeing(other);
-            let better = agreeing > best;
-            best = select_unpredictable(better, agreeing, best);
-            offset = select_unpredictable(better, other, offset);
-            index = select_unpredictable(better, i, index);
+    fn choose<const FIRST: usize>(&self, at: usize, probed: Candidates, costs: &Costs) -> Choice {
+        if probed.first == 0 {
+            // Three bytes at a recent offset would nearly always have been found.
+            return self.pair(at, probed.bytes, costs);
         }
-        (Match { len: best as usize, offset: offset as usize }, index)
-    }
-
-    /// The whole of a match at a recent offset.
-    #[inline(always)]
-    fn extended(&self, at: usize, found: Match) -> Match {
-        let max = self.finder.end() - at;
-        let len = if (found.len as u64) < 1 << 63 {
-            ((found.len.ilog2() as usize + 1) / 8).min(max)
+        let found = if probed.deep != 0 {
+            Choice::found(self.finder.deep_match::<FIRST>(at, probed, self.nice))
         } else {
-            self.finder.extend(at - found.offset, at, 7, max)
+            let near = self.finder.near_match(at, probed);
+            let slot = offset_slot(near.offset as u32);
+            if near.len == 3 && costs.three_literals_win(probed.bytes, slot) {
+                self.pair(at, probed.bytes, costs)
+            } else {
+                Choice::found(near)
+            }
         };
-        Match { len, offset: found.offset }
+        self.recent_or(found, at, probed.bytes)
     }
 
     /// The best match at a position, if it can be better than `choice` one before.
     #[inline(always)]
     fn better<const NEXT: usize>(&self, at: usize, probed: Candidates, choice: Choice) -> Choice {
-        let mut better = if probed.deep != 0 {
+        if probed.first == 0 {
+            return Choice::NONE;
+        }
+        let better = if probed.deep != 0 {
             Choice::found(self.finder.longer_match::<NEXT>(at, probed.deep, choice.len - 1))
-        } else if (choice.len <= 4) & (probed.first != 0) {
+        } else if choice.len <= 4 {
             Choice::found(self.finder.near_match(at, probed))
         } else {
             Choice::NONE
         };
-        let (recent, _) = self.recent(at, probed.bytes);
-        if recent.len >= 1 << 23 {
-            better = better.or(Choice::recent(self.extended(at, recent)));
+        self.recent_or(better, at, probed.bytes)
+    }
+
+    /// A match of two bytes or more at the most recent offset, if literals do not cost less.
+    #[inline(always)]
+    fn pair(&self, at: usize, bytes: u64, costs: &Costs) -> Choice {
+        let offset = self.items.recent()[0] as usize;
+        let differing = self.finder.read8(at - offset) ^ bytes;
+        if differing as u16 != 0 || costs.two_literals_win(bytes) {
+            return Choice::NONE;
         }
-        better
+        let len = self.finder.extend(at - offset, at, 2, self.finder.end() - at);
+        Choice::recent(Match { len, offset })
+    }
+
+    /// `found`, or a match of three bytes or more at a recent offset if that is better.
+    #[inline(always)]
+    fn recent_or(&self, found: Choice, at: usize, bytes: u64) -> Choice {
+        // The top bits of the bytes that agree before the first that does not.
+        let agreeing = |offset: u32| {
+            let differing = self.finder.read8(at - offset as usize) ^ bytes;
+            differing.wrapping_sub(1) & !differing & TOP_BITS
+        };
+        let [mut offset, second, third] = self.items.recent();
+        let mut best = agreeing(offset);
+        for other in [second, third] {
+            let agreeing = agreeing(other);
+            offset = select_unpredictable(agreeing > best, other, offset);
+            best = best.max(agreeing);
+        }
+        if best < 1 << 23 {
+            return found;
+        }
+        let offset = offset as usize;
+        let max = self.finder.end() - at;
+        let mut len = ((best.ilog2() as usize + 1) / 8).min(max);
+        if len == 8 {
+            len = self.finder.extend(at - offset, at, 8, max);
+        }
+        found.or(Choice::recent(Match { len, offset }))
     }
 
     /// Appends a match, which may take over literals before it.
