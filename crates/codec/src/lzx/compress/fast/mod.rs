@@ -101,7 +101,7 @@ impl FastEngine {
         match self.steps {
             Steps::Least => parser.run::<H, 1, 0>(),
             Steps::Few => parser.run::<H, 2, 1>(),
-            Steps::Some => parser.run::<H, 4, 2>(),
+            Steps::Some => parser.run::<H, 6, 3>(),
         }
     }
 }

@@ -200,34 +200,50 @@ impl Parser<'_> {
         found.or(Choice::recent(Match { len, offset }))
     }
 
-    /// Appends a match, which may take over literals before it.
+    /// Appends a match, which may take over literals before it, and the match before those.
     #[inline(always)]
     fn take(&mut self, at: usize, choice: Choice) {
-        let mut start = at;
-        while start > choice.offset + START
-            && self.finder.byte(start - 1) == self.finder.byte(start - 1 - choice.offset)
-            && self.items.take_back_literal()
-        {
-            start -= 1;
-        }
+        let mut start = self.take_over_literals(at, choice.offset);
         if let Some(len) = self.items.last_match() {
-            let mut common = 0;
-            while common < len
-                && start > common + choice.offset + START
-                && self.finder.byte(start - 1 - common)
-                    == self.finder.byte(start - 1 - common - choice.offset)
-            {
-                common += 1;
-            }
+            let common = self.common_before(start, choice.offset, len);
             if common + 1 >= len {
                 self.items.take_back_match();
                 if common < len {
                     self.items.literal(self.finder.byte(start - len));
                 }
                 start -= common;
+                if common == len {
+                    start = self.take_over_literals(start, choice.offset);
+                }
             }
         }
         self.items.matched(choice.len + (at - start), choice.offset as u32);
+    }
+
+    /// Takes back the literals before `at` that equal the bytes `offset` before them, and returns where
+    /// they began.
+    #[inline(always)]
+    fn take_over_literals(&mut self, mut at: usize, offset: usize) -> usize {
+        while at > offset + START
+            && self.finder.byte(at - 1) == self.finder.byte(at - 1 - offset)
+            && self.items.take_back_literal()
+        {
+            at -= 1;
+        }
+        at
+    }
+
+    /// How many bytes before `at` equal those `offset` before them, up to `most`.
+    #[inline(always)]
+    fn common_before(&self, at: usize, offset: usize, most: usize) -> usize {
+        let most = most.min(at - offset - START);
+        let mut common = 0;
+        while common < most
+            && self.finder.byte(at - 1 - common) == self.finder.byte(at - 1 - common - offset)
+        {
+            common += 1;
+        }
+        common
     }
 
     /// Enters what lies inside a match, the first two positions of which have been probed.
