@@ -11,6 +11,10 @@ pub(super) const MAIN_SYMBOLS: usize = 512;
 /// A power of two above the number of length symbols.
 const LENGTHS: usize = 256;
 
+/// Main symbols from here on, those of offsets of some hundred bytes and more, cost more than two
+/// literals.
+const DEAR_MATCH: usize = LITERALS + 14 * LENGTH_HEADERS;
+
 /// A packed item: main symbol in bits 0 to 8, the offset's extra bits in 9 to 22, and above them the
 /// length symbol plus one, or 0 if there is none.
 #[derive(Clone, Copy)]
@@ -160,11 +164,13 @@ impl Items {
         self.last_count = self.count;
     }
 
-    /// The length of the match that is the last item, if it is one of the current cell.
+    /// If the last item is a match of the current cell: its length, and how many literals cost no more.
     #[inline(always)]
-    pub(super) fn last_match(&self) -> Option<usize> {
+    pub(super) fn last_match(&self) -> Option<(usize, usize)> {
         let is_last = (self.count == self.last_count) & (self.count > self.first);
-        (is_last & (self.last_length <= MAX_MATCH)).then_some(self.last_length)
+        let word = self.words[self.count.wrapping_sub(1) % MAX_INPUT];
+        let literals = 1 + usize::from(Item(word).main() >= DEAR_MATCH);
+        (is_last & (self.last_length <= MAX_MATCH)).then_some((self.last_length, literals))
     }
 
     /// Takes the last item back, which must be the last match.

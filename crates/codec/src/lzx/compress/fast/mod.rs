@@ -48,7 +48,7 @@ impl fmt::Debug for FastEngine {
 }
 
 /// Matches of this many bytes are taken without looking further.
-const NICE: usize = 64;
+const NICE: usize = 96;
 
 impl FastEngine {
     /// A compressor for chunks of at most `window` bytes, which must not exceed 64 KiB.
@@ -101,7 +101,7 @@ impl FastEngine {
         match self.steps {
             Steps::Least => parser.run::<H, 1, 0>(),
             Steps::Few => parser.run::<H, 2, 1>(),
-            Steps::Some => parser.run::<H, 6, 3>(),
+            Steps::Some => parser.run::<H, 5, 3>(),
         }
     }
 }

@@ -204,12 +204,12 @@ impl Parser<'_> {
     #[inline(always)]
     fn take(&mut self, at: usize, choice: Choice) {
         let mut start = self.take_over_literals(at, choice.offset);
-        if let Some(len) = self.items.last_match() {
+        if let Some((len, worth)) = self.items.last_match() {
             let common = self.common_before(start, choice.offset, len);
-            if common + 1 >= len {
+            if common + worth >= len {
                 self.items.take_back_match();
-                if common < len {
-                    self.items.literal(self.finder.byte(start - len));
+                for at in start - len..start - common {
+                    self.items.literal(self.finder.byte(at));
                 }
                 start -= common;
                 if common == len {
