@@ -6,6 +6,8 @@
 //!                                                              path per block
 //! ```
 //!
+//! The fast levels have their own parse and finder for chunks up to 64 KiB, see [`fast`].
+//!
 //! All matches of a segment are found once and kept; a quick parse over them gives the first statistics,
 //! by which the segment is cut into blocks and the first costs are set. The result depends on nothing
 //! but the chunk and the settings, so that parallel captures are reproducible.

@@ -26,11 +26,7 @@ impl Costs {
         let three_bytes = std::array::from_fn(|slot| {
             (FIRST_SYMBOL + u32::from(OFFSET_EXTRA_BITS[slot]) * UNIT) as u16
         });
-        Self {
-            literals: [FIRST_LITERAL; LITERALS],
-            three_bytes,
-            two_bytes: FIRST_SYMBOL as u16,
-        }
+        Self { literals: [FIRST_LITERAL; LITERALS], three_bytes, two_bytes: FIRST_SYMBOL as u16 }
     }
 
     #[inline(always)]

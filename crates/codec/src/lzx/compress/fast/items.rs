@@ -11,9 +11,10 @@ pub(super) const MAIN_SYMBOLS: usize = 512;
 /// A power of two above the number of length symbols.
 const LENGTHS: usize = 256;
 
-/// Main symbols from here on, those of offsets of some hundred bytes and more, cost more than two
-/// literals.
-const DEAR_MATCH: usize = LITERALS + 14 * LENGTH_HEADERS;
+/// Main symbols from here on, those of offsets of about a hundred bytes, cost more than two literals.
+const DEAR_MATCH: usize = LITERALS + 12 * LENGTH_HEADERS;
+/// Those of offsets of some thousand bytes cost more than three.
+const DEARER_MATCH: usize = LITERALS + 24 * LENGTH_HEADERS;
 
 /// A packed item: main symbol in bits 0 to 8, the offset's extra bits in 9 to 22, and above them the
 /// length symbol plus one, or 0 if there is none.
@@ -168,8 +169,8 @@ impl Items {
     #[inline(always)]
     pub(super) fn last_match(&self) -> Option<(usize, usize)> {
         let is_last = (self.count == self.last_count) & (self.count > self.first);
-        let word = self.words[self.count.wrapping_sub(1) % MAX_INPUT];
-        let literals = 1 + usize::from(Item(word).main() >= DEAR_MATCH);
+        let main = Item(self.words[self.count.wrapping_sub(1) % MAX_INPUT]).main();
+        let literals = 1 + usize::from(main >= DEAR_MATCH) + usize::from(main >= DEARER_MATCH);
         (is_last & (self.last_length <= MAX_MATCH)).then_some((self.last_length, literals))
     }
 

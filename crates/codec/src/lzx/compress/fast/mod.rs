@@ -1,5 +1,6 @@
 //! The fast levels, for chunks of up to 64 KiB: one lazy pass over the chunk that probes hash tables
 //! small enough for the second-level cache and packs what it chooses, ready to be written.
+#![expect(clippy::cast_possible_wrap, reason = "lengths, bits and costs are far below the limits")]
 
 mod costs;
 mod items;
@@ -101,7 +102,7 @@ impl FastEngine {
         match self.steps {
             Steps::Least => parser.run::<H, 1, 0>(),
             Steps::Few => parser.run::<H, 2, 1>(),
-            Steps::Some => parser.run::<H, 5, 3>(),
+            Steps::Some => parser.run::<H, 3, 2>(),
         }
     }
 }
