@@ -11,7 +11,10 @@
 )]
 
 pub(crate) mod links;
+pub(crate) mod probe;
 mod size;
+
+use zerocopy::FromZeros;
 
 pub(crate) use size::{Data, Large, Links, Size, Small};
 
@@ -38,4 +41,12 @@ pub(crate) fn common_length(
         length += 8;
     }
     limit
+}
+
+/// A zeroed value on the heap that never was on the stack.
+pub(crate) fn zeroed<T: FromZeros>() -> Box<T> {
+    match T::new_box_zeroed() {
+        Ok(zeroed) => zeroed,
+        Err(_) => std::alloc::handle_alloc_error(std::alloc::Layout::new::<T>()),
+    }
 }

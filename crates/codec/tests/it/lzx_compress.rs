@@ -27,10 +27,48 @@ fn every_kind_at_every_level() {
 }
 
 #[test]
+fn every_kind_at_every_fast_level() {
+    for size in [32768, 65536] {
+        let mut judged = Judged::new(Format::Lzx, size);
+        for level in 0..=20 {
+            let mut compressor = lzx(size, level);
+            for len in [size as usize, size as usize - 7, 9000, 8192, 700] {
+                for (kind, plain) in samples::all(len, u64::from(level) + 50) {
+                    let what = format!("{kind}, {len} of {size} bytes, level {level}");
+                    if let Some(packed) = round_trip(&mut compressor, &plain, &what) {
+                        judged.add(&plain, &packed);
+                    }
+                }
+            }
+        }
+        judged.check();
+    }
+}
+
+#[test]
+fn runs_and_periods_at_fast_levels() {
+    let mut judged = Judged::new(Format::Lzx, 65536);
+    for level in [1, 10, 20] {
+        let mut compressor = lzx(65536, level);
+        for period in [1, 2, 3, 5, 31, 255, 256, 257, 258, 259, 514, 515, 4096] {
+            for len in [32, 257, 258, 259, 260, 515, 516, 517, 5000, 65536] {
+                let pattern = samples::random(period, 5);
+                let plain: Vec<u8> = pattern.iter().copied().cycle().take(len).collect();
+                let what = format!("period {period}, {len} bytes, level {level}");
+                if let Some(packed) = round_trip(&mut compressor, &plain, &what) {
+                    judged.add(&plain, &packed);
+                }
+            }
+        }
+    }
+    judged.check();
+}
+
+#[test]
 fn small_sizes_and_sizes_around_powers_of_two() {
     let sizes = (0..=70).chain((7..=15).flat_map(|order| (1 << order) - 2..=(1 << order) + 2));
     let mut judged = Judged::new(Format::Lzx, 32768);
-    for level in [20, 50] {
+    for level in [1, 10, 20, 50] {
         let mut compressor = lzx(32768, level);
         for len in sizes.clone().filter(|&len| len <= 32768) {
             for (kind, plain) in samples::all(len, len as u64) {
@@ -49,7 +87,7 @@ fn every_chunk_size() {
     for order in 15..=21 {
         let size = 1 << order;
         let mut judged = Judged::new(Format::Lzx, 1 << order);
-        for level in [20, 25, 35, 50, 100] {
+        for level in [1, 10, 20, 25, 35, 50, 100] {
             let mut compressor = lzx(1 << order, level);
             for len in [size, size - 1, size / 2 + 3] {
                 // The larger the chunk, the fewer kinds: the text is the slowest and the richest.
@@ -69,7 +107,7 @@ fn every_chunk_size() {
 #[test]
 fn blocks_of_different_kinds_in_one_chunk() {
     let mut judged = Judged::new(Format::Lzx, 32768);
-    for level in [20, 25, 35, 50, 100] {
+    for level in [1, 10, 20, 25, 35, 50, 100] {
         let mut compressor = lzx(32768, level);
         for seed in 0..8 {
             let mut plain = samples::text(9000, seed);
@@ -85,7 +123,7 @@ fn blocks_of_different_kinds_in_one_chunk() {
 
 #[test]
 fn the_result_does_not_depend_on_what_came_before() {
-    for level in [20, 25, 35, 50, 100] {
+    for level in [1, 10, 20, 25, 35, 50, 100] {
         let mut used = lzx(32768, level);
         let kinds = samples::all(32768, 3).into_iter().chain(samples::all(5000, 4));
         for (kind, plain) in kinds {
@@ -98,7 +136,7 @@ fn the_result_does_not_depend_on_what_came_before() {
 
 #[test]
 fn what_does_not_shrink_or_fit_is_refused() {
-    for level in [20, 50] {
+    for level in [1, 10, 20, 50] {
         let mut compressor = lzx(32768, level);
         let noise = samples::random(32768, 9);
         assert_eq!(compressor.compress(&noise, &mut vec![0; 40000]), None);

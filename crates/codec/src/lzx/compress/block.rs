@@ -9,11 +9,11 @@ use crate::lzx::layout::*;
 /// The codes of a block.
 pub(super) struct Codes {
     pub(super) lens: Lengths,
-    main: [u16; MAX_MAIN_SYMBOLS],
-    length: [u16; LENGTH_SYMBOLS],
-    aligned_lens: [u8; ALIGNED_SYMBOLS],
-    aligned: [u16; ALIGNED_SYMBOLS],
-    use_aligned: bool,
+    pub(super) main: [u16; MAX_MAIN_SYMBOLS],
+    pub(super) length: [u16; LENGTH_SYMBOLS],
+    pub(super) aligned_lens: [u8; ALIGNED_SYMBOLS],
+    pub(super) aligned: [u16; ALIGNED_SYMBOLS],
+    pub(super) use_aligned: bool,
     literals: PackedLengths,
     matches: PackedLengths,
     long: PackedLengths,
@@ -106,19 +106,18 @@ impl Codes {
             let (literals, rest) = bytes.split_at(sequence.literals as usize);
             self.write_literals(literals, out);
             let main = usize::from(sequence.main);
-            out.add(u32::from(self.main[main]), u32::from(self.lens.main[main]));
+            out.add(u64::from(self.main[main]), u32::from(self.lens.main[main]));
             let header = main & (LENGTH_HEADERS - 1);
             let mut length = header + MIN_MATCH;
             if header == LONG_LENGTH_HEADER {
                 let symbol = usize::from(sequence.length);
-                out.add(u32::from(self.length[symbol]), u32::from(self.lens.length[symbol]));
+                out.add(u64::from(self.length[symbol]), u32::from(self.lens.length[symbol]));
                 length += symbol;
             }
-            out.flush();
             let slot = (main - LITERALS) / LENGTH_HEADERS;
             let bits = u32::from(OFFSET_EXTRA_BITS[slot]);
             if self.use_aligned && slot >= FIRST_ALIGNED_SLOT {
-                out.add(sequence.extra >> ALIGNED_BITS, bits - ALIGNED_BITS);
+                out.add(u64::from(sequence.extra >> ALIGNED_BITS), bits - ALIGNED_BITS);
                 let low = (sequence.extra & 7) as usize;
                 out.put(u32::from(self.aligned[low]), u32::from(self.aligned_lens[low]));
             } else {
@@ -131,14 +130,15 @@ impl Codes {
 
     #[inline(always)]
     fn write_literals(&self, bytes: &[u8], out: &mut BitWriter<'_>) {
-        let mut pairs = bytes.chunks_exact(2);
-        for pair in &mut pairs {
-            let (a, b) = (usize::from(pair[0]), usize::from(pair[1]));
-            out.add(u32::from(self.main[a]), u32::from(self.lens.main[a]));
-            out.add(u32::from(self.main[b]), u32::from(self.lens.main[b]));
+        let (triples, rest) = bytes.as_chunks::<3>();
+        for triple in triples {
+            for &byte in triple {
+                let byte = usize::from(byte);
+                out.add(u64::from(self.main[byte]), u32::from(self.lens.main[byte]));
+            }
             out.flush();
         }
-        for &byte in pairs.remainder() {
+        for &byte in rest {
             let byte = usize::from(byte);
             out.put(u32::from(self.main[byte]), u32::from(self.lens.main[byte]));
         }

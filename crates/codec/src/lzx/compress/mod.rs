@@ -6,6 +6,8 @@
 //!                                                              path per block
 //! ```
 //!
+//! The fast levels have their own parse and finder for chunks up to 64 KiB, see [`fast`].
+//!
 //! All matches of a segment are found once and kept; a quick parse over them gives the first statistics,
 //! by which the segment is cut into blocks and the first costs are set. The result depends on nothing
 //! but the chunk and the settings, so that parallel captures are reproducible.
@@ -20,6 +22,7 @@ mod bits;
 mod block;
 mod cache;
 mod cost;
+mod fast;
 mod lazy;
 mod optimal;
 mod parse;
@@ -37,11 +40,12 @@ use bits::BitWriter;
 use block::Codes;
 use cache::MatchCache;
 use cost::Costs;
+use fast::FastEngine;
 use lazy::{Lazy, Patience};
 use optimal::{Block, Optimizer};
 use parse::{Cut, Lengths, Parse, Recent};
 use prices::Prices;
-use settings::{Optimal, SAMPLE_STRIDE, Settings, Strategy};
+use settings::{FIRST_PATIENT, Optimal, SAMPLE_STRIDE, Settings, Strategy};
 use split::Splitter;
 
 /// Chunks up to this size, in bytes, have 16-bit positions.
@@ -54,6 +58,8 @@ const SMALLEST: usize = 32;
 /// Compresses chunks of up to a window's size.
 #[derive(Debug)]
 pub(crate) enum LzxCompressor {
+    /// Windows up to 64 KiB, fast levels.
+    Fast(Box<FastEngine>),
     /// Windows up to 64 KiB.
     Small(Box<Engine<Small>>),
     /// Larger ones.
@@ -63,7 +69,9 @@ pub(crate) enum LzxCompressor {
 impl LzxCompressor {
     /// A compressor for chunks of at most `window` bytes.
     pub(crate) fn new(window: u32, level: Level) -> Self {
-        if window <= SMALL_CHUNK {
+        if window <= SMALL_CHUNK && level.0 < FIRST_PATIENT {
+            Self::Fast(Box::new(FastEngine::new(window, level.0)))
+        } else if window <= SMALL_CHUNK {
             Self::Small(Box::new(Engine::new(window, level)))
         } else {
             Self::Large(Box::new(Engine::new(window, level)))
@@ -73,6 +81,7 @@ impl LzxCompressor {
     /// Compresses `input` into `output`, if it gets smaller.
     pub(crate) fn compress(&mut self, input: &[u8], output: &mut [u8]) -> Option<usize> {
         match self {
+            Self::Fast(engine) => engine.compress(input, output),
             Self::Small(engine) => engine.compress(input, output),
             Self::Large(engine) => engine.compress(input, output),
         }
@@ -145,13 +154,7 @@ impl<S: Size> Engine<S> {
         } else {
             self.finder.link::<false>(&self.data, len);
         }
-        let room = output.len().min(len - 1);
-        let mut state = State {
-            out: BitWriter::new(&mut output[..room]),
-            room: room as u64 * 8,
-            lens: Lengths::new(),
-            recent: Recent(layout::INITIAL_RECENT),
-        };
+        let mut state = State::new(output, len);
         for start in (0..len).step_by(SEGMENT) {
             let end = (start + SEGMENT).min(len);
             self.parse.begin_cells((start, end), self.settings.cell_size);
@@ -234,7 +237,18 @@ impl<S: Size> Engine<S> {
     }
 }
 
-impl State<'_> {
+impl<'a> State<'a> {
+    /// What a chunk of `len` bytes starts with.
+    fn new(output: &'a mut [u8], len: usize) -> Self {
+        let room = output.len().min(len - 1);
+        Self {
+            out: BitWriter::new(&mut output[..room]),
+            room: room as u64 * 8,
+            lens: Lengths::new(),
+            recent: Recent(layout::INITIAL_RECENT),
+        }
+    }
+
     /// Writes a block, if it fits.
     fn write(
         &mut self,

@@ -42,7 +42,7 @@ pub(super) const SAMPLE_STRIDE: usize = 4096;
 /// Levels below this one parse lazily.
 const FIRST_OPTIMAL: u32 = 45;
 /// Levels below this one do not look ahead from matches that are not short.
-const FIRST_PATIENT: u32 = 21;
+pub(super) const FIRST_PATIENT: u32 = 21;
 /// Lazy levels from this one on are thorough.
 const FIRST_THOROUGH: u32 = 30;
 

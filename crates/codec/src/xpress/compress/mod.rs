@@ -17,15 +17,12 @@
 )]
 
 mod costs;
-mod finder;
 mod items;
 mod lazy;
 mod params;
 mod writer;
 
 use std::fmt;
-
-use zerocopy::FromZeros;
 
 use self::finder::{Finder, HashBits, Large, MAX_INPUT, SMALL_CHUNK, Small};
 use self::items::Items;
@@ -34,6 +31,8 @@ use self::writer::{Code, Writer, compressed_size};
 use super::layout::{END_SYMBOL, MAX_BITS, SYMBOLS, TABLE_BYTES};
 use crate::Level;
 use crate::huffman::build;
+use crate::matchfinder::probe as finder;
+use crate::matchfinder::zeroed;
 
 /// Smaller chunks cannot shrink: the code's table, two units and a length byte come to 261 bytes.
 const MIN_INPUT: usize = TABLE_BYTES + 6;
@@ -109,13 +108,5 @@ impl XpressCompressor {
             Effort::Much => lazy::parse::<H, 32, 16>(finder, &mut items, nice),
         }
         items.finish()
-    }
-}
-
-/// A zeroed value on the heap that never was on the stack.
-fn zeroed<T: FromZeros>() -> Box<T> {
-    match T::new_box_zeroed() {
-        Ok(zeroed) => zeroed,
-        Err(_) => std::alloc::handle_alloc_error(std::alloc::Layout::new::<T>()),
     }
 }

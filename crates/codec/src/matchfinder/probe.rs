@@ -15,14 +15,14 @@ use std::hint::select_unpredictable;
 
 use zerocopy::FromZeros;
 
-use crate::xpress::layout::MIN_MATCH;
-
+/// Shortest match found, in bytes.
+const MIN_MATCH: usize = 3;
 /// The largest chunk, in bytes.
-pub(super) const MAX_INPUT: usize = 1 << 16;
+pub(crate) const MAX_INPUT: usize = 1 << 16;
 /// The position of a chunk's first byte.
-pub(super) const START: usize = 1;
+pub(crate) const START: usize = 1;
 /// A probe needs this many bytes from its position to the chunk's end.
-pub(super) const PROBE_BYTES: usize = 4;
+pub(crate) const PROBE_BYTES: usize = 4;
 /// Bits of the hash of 5 bytes.
 const MAX_DEEP_BITS: u32 = 16;
 /// Bits of the hash of 3 bytes.
@@ -38,7 +38,7 @@ const ZEROED_BYTES: usize = 32;
 
 /// Bits of the hashes: small chunks use the front of the tables only, because clearing them would
 /// take longer than compressing.
-pub(super) trait HashBits {
+pub(crate) trait HashBits {
     /// Bits of the hash of 5 bytes.
     const DEEP: u32;
     /// Bits of the hash of 3 bytes.
@@ -46,12 +46,12 @@ pub(super) trait HashBits {
 }
 
 /// For chunks of more than [`SMALL_CHUNK`] bytes.
-pub(super) struct Large;
+pub(crate) struct Large;
 /// For chunks of at most [`SMALL_CHUNK`] bytes.
-pub(super) struct Small;
+pub(crate) struct Small;
 
 /// Chunks of at most this many bytes use the [`Small`] hashes.
-pub(super) const SMALL_CHUNK: usize = 8 << 10;
+pub(crate) const SMALL_CHUNK: usize = 8 << 10;
 
 impl HashBits for Large {
     const DEEP: u32 = MAX_DEEP_BITS;
@@ -65,7 +65,7 @@ impl HashBits for Small {
 
 /// The chunk and the tables over it.
 #[derive(FromZeros)]
-pub(super) struct Finder {
+pub(crate) struct Finder {
     deep_heads: [u16; 1 << MAX_DEEP_BITS],
     near_heads: [u16; 1 << MAX_NEAR_BITS],
     links: [u16; MAX_INPUT],
@@ -75,31 +75,31 @@ pub(super) struct Finder {
 
 /// What [`Finder::probe`] found.
 #[derive(Clone, Copy)]
-pub(super) struct Candidates {
+pub(crate) struct Candidates {
     /// The 8 bytes at the position.
-    pub(super) bytes: u64,
+    pub(crate) bytes: u64,
     /// Latest position with the same 5 bytes, or 0.
-    pub(super) deep: u16,
+    pub(crate) deep: u16,
     /// `deep`, or else the latest position with the same 3 bytes, or 0.
-    pub(super) first: u16,
+    pub(crate) first: u16,
 }
 
 /// A match, or the wish for one.
 #[derive(Clone, Copy)]
-pub(super) struct Match {
+pub(crate) struct Match {
     /// Length in bytes.
-    pub(super) len: usize,
+    pub(crate) len: usize,
     /// Distance back in bytes; [`Match::NO_OFFSET`] if nothing was found.
-    pub(super) offset: usize,
+    pub(crate) offset: usize,
 }
 
 impl Match {
     /// Dearer than any real offset.
-    pub(super) const NO_OFFSET: usize = 1 << 30;
+    pub(crate) const NO_OFFSET: usize = 1 << 30;
 
     /// Number of bits behind the offset's leading one bit.
     #[inline(always)]
-    pub(super) fn offset_bits(self) -> u32 {
+    pub(crate) fn offset_bits(self) -> u32 {
         31 - (self.offset as u32 | 1).leading_zeros()
     }
 }
@@ -118,7 +118,7 @@ fn near_hash<H: HashBits>(bytes: u64) -> usize {
 
 impl Finder {
     /// Takes in a chunk of at most [`MAX_INPUT`] bytes and forgets the one before.
-    pub(super) fn load<H: HashBits>(&mut self, input: &[u8]) {
+    pub(crate) fn load<H: HashBits>(&mut self, input: &[u8]) {
         self.end = START + input.len();
         self.window[START..self.end].copy_from_slice(input);
         self.window[self.end..][..ZEROED_BYTES].fill(0);
@@ -126,13 +126,18 @@ impl Finder {
         self.near_heads[..1 << H::NEAR].fill(0);
     }
 
+    /// The chunk, for a filter to change before the first probe.
+    pub(crate) fn chunk_mut(&mut self) -> &mut [u8] {
+        &mut self.window[START..self.end]
+    }
+
     /// The position behind the chunk's last byte.
-    pub(super) fn end(&self) -> usize {
+    pub(crate) fn end(&self) -> usize {
         self.end
     }
 
     #[inline(always)]
-    pub(super) fn byte(&self, at: usize) -> u8 {
+    pub(crate) fn byte(&self, at: usize) -> u8 {
         self.window[at & WINDOW_MASK]
     }
 
@@ -142,14 +147,14 @@ impl Finder {
     }
 
     #[inline(always)]
-    fn read8(&self, at: usize) -> u64 {
+    pub(crate) fn read8(&self, at: usize) -> u64 {
         self.window[at & WINDOW_MASK..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
     }
 
     /// Enters `at` into the tables and returns the latest earlier positions that match it. To be
     /// called once for each position, in order; [`Finder::skip`] counts as calling.
     #[inline(always)]
-    pub(super) fn probe<H: HashBits>(&mut self, at: usize) -> Candidates {
+    pub(crate) fn probe<H: HashBits>(&mut self, at: usize) -> Candidates {
         let position = at as u16;
         let bytes = self.read8(usize::from(position));
         let head = &mut self.deep_heads[deep_hash::<H>(bytes)];
@@ -167,7 +172,7 @@ impl Finder {
 
     /// Enters the positions from `from` up to before `to` without looking for matches.
     #[inline(always)]
-    pub(super) fn skip<H: HashBits>(&mut self, from: usize, to: usize) {
+    pub(crate) fn skip<H: HashBits>(&mut self, from: usize, to: usize) {
         for at in from..to {
             let position = at as u16;
             let bytes = self.read8(usize::from(position));
@@ -179,7 +184,7 @@ impl Finder {
 
     /// The match of `candidates.first`, if that is not a deep one: 3 or 4 bytes.
     #[inline(always)]
-    pub(super) fn near_match(&self, at: usize, candidates: Candidates) -> Match {
+    pub(crate) fn near_match(&self, at: usize, candidates: Candidates) -> Match {
         let near = usize::from(candidates.first);
         let fourth_too = self.read4(near) == candidates.bytes as u32;
         Match { len: MIN_MATCH + usize::from(fourth_too), offset: at - near }
@@ -188,7 +193,7 @@ impl Finder {
     /// The longest match among `candidates.deep`, which must not be 0, and the `STEPS` positions
     /// behind it. The search ends with a match of `nice` bytes.
     #[inline(always)]
-    pub(super) fn deep_match<const STEPS: usize>(
+    pub(crate) fn deep_match<const STEPS: usize>(
         &self,
         at: usize,
         candidates: Candidates,
@@ -216,7 +221,7 @@ impl Finder {
     /// The longest match of more than `floor` bytes among `deep`, which must not be 0, and the
     /// `STEPS` positions behind it; without an offset if there is none.
     #[inline(always)]
-    pub(super) fn longer_match<const STEPS: usize>(
+    pub(crate) fn longer_match<const STEPS: usize>(
         &self,
         at: usize,
         deep: u16,
@@ -270,7 +275,7 @@ impl Finder {
 
     /// How far the bytes at `earlier` and `at` agree, at most `max`, if they agree for `len` bytes.
     #[inline(always)]
-    pub(super) fn extend(&self, earlier: usize, at: usize, mut len: usize, max: usize) -> usize {
+    pub(crate) fn extend(&self, earlier: usize, at: usize, mut len: usize, max: usize) -> usize {
         while len < max {
             let differing = self.read8(earlier + len) ^ self.read8(at + len);
             if differing != 0 {
