@@ -117,7 +117,8 @@ impl<S: Size> Lazy<'_, S> {
         let habits = &self.prices.habits;
         if best.length < habits.sure {
             let literals = self.prices.literals(&self.data.bytes()[pos..pos + best.length]);
-            if best.length == 0 || literals < habits.doubt + self.prices.of(best.code, best.length) {
+            if best.length == 0 || literals < habits.doubt + self.prices.of(best.code, best.length)
+            {
                 return None;
             }
         }
