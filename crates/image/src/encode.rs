@@ -5,6 +5,30 @@ use std::num::NonZeroUsize;
 use imprint_codec::{Compressor, Level, NewCodecError};
 use imprint_wim::{ChunkMap, Coding};
 
+/// Compresses all chunks of `data` on several threads; answers in order. `None` if the coding cannot be
+/// written.
+pub(crate) fn chunks_in_parallel(
+    data: &[u8],
+    coding: Coding,
+    level: Level,
+    threads: NonZeroUsize,
+) -> Option<Vec<Vec<u8>>> {
+    let chunk_size = usize::try_from(coding.chunk_size).ok().filter(|size| *size > 0)?;
+    let count = data.len().div_ceil(chunk_size);
+    let share = count.div_ceil(threads.get()).max(1) * chunk_size;
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = data
+            .chunks(share)
+            .map(|share| scope.spawn(move || Some(Encoder::new(coding, level).ok()?.list(share))))
+            .collect();
+        let mut all = Vec::with_capacity(count);
+        for worker in workers {
+            all.extend(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+        }
+        Some(all)
+    })
+}
+
 /// Compresses resources and chunks of one coding; one per thread.
 #[derive(Debug)]
 pub(crate) struct Encoder {
@@ -37,6 +61,17 @@ impl Encoder {
         }
     }
 
+    /// The stored form of every chunk of `data`.
+    fn list(&mut self, data: &[u8]) -> Vec<Vec<u8>> {
+        let mut list = Vec::new();
+        for chunk in data.chunks(self.chunk_size.get()) {
+            let (mut stored, mut lengths) = (Vec::new(), Vec::new());
+            self.chunks(chunk, &mut stored, &mut lengths);
+            list.push(stored);
+        }
+        list
+    }
+
     /// Appends the stored form of the whole resource `data` to `out`: chunk table and chunks if that
     /// is smaller than `data` (then the answer is true), otherwise `data` itself.
     pub(crate) fn resource(&mut self, data: &[u8], out: &mut Vec<u8>) -> bool {
@@ -62,5 +97,30 @@ impl Encoder {
             *slot = end.to_le_bytes();
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use imprint_codec::Format;
+
+    use super::*;
+
+    #[test]
+    fn many_threads_make_the_chunks_of_one() {
+        let data: Vec<u8> = (0_u32..30_000).flat_map(|n| (n * n / 77).to_le_bytes()).collect();
+        for len in [0, 1, 4096, 4097, 50_000, data.len()] {
+            let data = &data[..len];
+            let coding = Coding::new(Format::Xpress, 4096).unwrap();
+            let expected = Encoder::new(coding, Level::default()).unwrap().list(data);
+            assert_eq!(expected.len(), len.div_ceil(4096));
+            for threads in [1, 2, 3, 8, 100] {
+                let threads = NonZeroUsize::new(threads).unwrap();
+                let chunks = chunks_in_parallel(data, coding, Level::default(), threads);
+                assert_eq!(chunks.as_ref(), Some(&expected), "{len} bytes, {threads} threads");
+            }
+        }
+        let lzms = Coding::with_default_chunks(Format::Lzms);
+        assert_eq!(chunks_in_parallel(&data, lzms, Level::default(), NonZeroUsize::MIN), None);
     }
 }

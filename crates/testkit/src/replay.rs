@@ -2,18 +2,18 @@
 
 use std::path::Path;
 
-/// Runs `oracle` on every seed and on every found input of a fuzz target, and returns how many
-/// there were.
+/// Runs `oracle` on every seed and on every found input of a fuzz target.
 ///
 /// Seeds stand in `fuzz/seeds/<target>`, inputs that once failed in `fuzz/found/<target>`.
 ///
 /// # Panics
-/// Panics as `oracle` does, naming the file first, or if a folder cannot be read.
+/// As `oracle` does, naming the file first; if there is no input, or a folder cannot be read.
 #[expect(clippy::print_stdout, reason = "the test runner shows it with the panic")]
-pub fn replay(workspace: &Path, target: &str, oracle: impl Fn(&[u8])) -> usize {
+#[track_caller]
+pub fn replay(target: &str, oracle: impl Fn(&[u8])) {
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz");
     let mut count = 0;
-    for folder in ["seeds", "found"] {
-        let folder = workspace.join("fuzz").join(folder).join(target);
+    for folder in ["seeds", "found"].map(|kind| fuzz.join(kind).join(target)) {
         if !folder.exists() {
             continue;
         }
@@ -25,5 +25,5 @@ pub fn replay(workspace: &Path, target: &str, oracle: impl Fn(&[u8])) -> usize {
             count += 1;
         }
     }
-    count
+    assert!(count > 0, "no input for {target}");
 }

@@ -70,5 +70,7 @@ pub use integrity::{BadChunk, IntegrityTable};
 pub use metadata::{ImageTree, TreeDetails, TreeWarning};
 pub use resource::{Coding, ResourceFlags, ResourceHeader};
 pub use wim::{Limits, Wim};
-pub use writer::{BlobEnd, Copied, CreateOptions, FinishOptions, IntegrityChange, WimWriter};
+pub use writer::{
+    BlobEnd, CompressChunks, Copied, CreateOptions, FinishOptions, IntegrityChange, WimWriter,
+};
 pub use xml::{ImageInfo, WimInfo, WindowsInfo, WindowsVersion};

@@ -1,8 +1,7 @@
 //! What fuzzing found once stays right.
 
-use std::path::Path;
-
 use imprint_codec::Format;
+use imprint_testkit::replay;
 
 #[path = "../../../../fuzz/oracles/decompress.rs"]
 mod decompress;
@@ -10,12 +9,6 @@ mod decompress;
 mod decompress_lzms;
 #[path = "../../../../fuzz/oracles/roundtrip.rs"]
 mod roundtrip;
-
-fn replay(target: &str, oracle: impl Fn(&[u8])) {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let count = imprint_testkit::replay(&workspace, target, oracle);
-    assert!(count > 0, "no input for {target}");
-}
 
 #[test]
 fn lzms() {

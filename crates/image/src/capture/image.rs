@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use fs_err::File;
 use imprint_blockio::{Resize, WriteAt};
 use imprint_progress::Progress;
-use imprint_wim::{Blob, Copied, ImageInfo, Location, Wim, WimWriter};
+use imprint_wim::{Blob, Copied, ImageInfo, Location, TreeDetails, Wim, WimWriter};
 use imprint_winvalues::tree::{Content, Tree};
 
 use super::{CaptureError, StoreOptions, Stored, reuse_unchanged, store};
+use crate::encode::chunks_in_parallel;
 use crate::{Outcome, ScanOptions, Source};
 
 /// What to capture and how.
@@ -67,7 +68,10 @@ pub fn capture<F: WriteAt + Resize>(
         None => 0,
     };
     let stored = store(source, &mut scanned.tree, writer, &request.store, progress)?;
-    let image = writer.add_image(&scanned.tree, request.info)?;
+    let StoreOptions { level, threads, .. } = request.store;
+    let compress = |bytes: &[u8], coding| chunks_in_parallel(bytes, coding, level, threads);
+    let details = TreeDetails::default();
+    let image = writer.add_image_by(&scanned.tree, &details, request.info, &compress)?;
     let mut skipped = scanned.skipped;
     skipped.extend(stored.skipped);
     let names = scanned.tree.names().len() as u64;

@@ -18,3 +18,5 @@ mod host_random;
 mod host_scan;
 #[cfg(test)]
 mod host_trouble;
+#[cfg(test)]
+mod replay;

@@ -18,6 +18,22 @@ use crate::resource::{Coding, ResourceFlags, ResourceHeader};
 use crate::wim::Wim;
 use crate::xml::ImageInfo;
 
+/// Compresses metadata: gets all of it and returns the stored form of each chunk, which is the chunk
+/// itself where that is not smaller; `None` if the coding cannot be written.
+pub type CompressChunks<'a> = dyn Fn(&[u8], Coding) -> Option<Vec<Vec<u8>>> + 'a;
+
+fn compress_serially(bytes: &[u8], coding: Coding) -> Option<Vec<Vec<u8>>> {
+    let Coding { format, chunk_size } = coding;
+    let mut compressor = Compressor::new(format, chunk_size, Level::default()).ok()?;
+    let chunk_size = usize::try_from(chunk_size).unwrap_or(usize::MAX);
+    let mut out = vec![0; chunk_size.min(bytes.len())];
+    let mut store = |chunk: &[u8]| {
+        let length = compressor.compress(chunk, &mut out);
+        length.and_then(|length| out.get(..length)).unwrap_or(chunk).to_vec()
+    };
+    Some(bytes.chunks(chunk_size).map(&mut store).collect())
+}
+
 impl<F: Resize> WimWriter<F> {
     /// Adds an image of a tree whose streams are all blobs or empty, and returns its index. The
     /// counts in `info` are computed from the tree. Blobs the file does not hold are allowed (deltas).
@@ -39,9 +55,24 @@ impl<F: Resize> WimWriter<F> {
         details: &TreeDetails,
         info: ImageInfo,
     ) -> Result<u32, WriteError> {
+        self.add_image_by(tree, details, info, &compress_serially)
+    }
+
+    /// Adds an image whose metadata is compressed by `compress`: by many threads, or at another level
+    /// than the default one.
+    ///
+    /// # Errors
+    /// As [`Self::add_image`], and [`WriteError::Size`] if the chunks are not those of the metadata.
+    pub fn add_image_by(
+        &mut self,
+        tree: &Tree,
+        details: &TreeDetails,
+        info: ImageInfo,
+        compress: &CompressChunks<'_>,
+    ) -> Result<u32, WriteError> {
         self.expect_room()?;
         self.info.check_new_name(&info.name)?;
-        let entry = self.write_tree(tree, details)?;
+        let entry = self.write_tree(tree, details, compress)?;
         let index = self.info.add_image(&self.counted(tree, info))?;
         self.images.push(entry);
         count_references(tree, &mut self.references);
@@ -62,7 +93,7 @@ impl<F: Resize> WimWriter<F> {
         info: ImageInfo,
     ) -> Result<(), WriteError> {
         let slot = self.slot(index)?;
-        let entry = self.write_tree(tree, details)?;
+        let entry = self.write_tree(tree, details, &compress_serially)?;
         let info = self.counted(tree, info);
         self.info.set_image(index, &info)?;
         if let Some(old) = self.images.get_mut(slot) {
@@ -96,7 +127,7 @@ impl<F: Resize> WimWriter<F> {
             let kept = ResourceFlags::COMPRESSED | ResourceFlags::METADATA;
             self.copy_resource(source.file(), &entry.header, kept)?
         } else {
-            self.write_metadata(&bytes)?
+            self.write_metadata(&bytes, &compress_serially)?
         };
         let added = self.info.add_copy(source.info(), index, name, description)?;
         self.images.push(MetadataEntry { header, hash: entry.hash });
@@ -155,18 +186,23 @@ impl<F: Resize> WimWriter<F> {
         &mut self,
         tree: &Tree,
         details: &TreeDetails,
+        compress: &CompressChunks<'_>,
     ) -> Result<MetadataEntry, WriteError> {
         self.expect_closed()?;
         let bytes = metadata::write(tree, details)?;
-        let header = self.write_metadata(&bytes)?;
+        let header = self.write_metadata(&bytes, compress)?;
         Ok(MetadataEntry { header, hash: hash_of(&bytes) })
     }
 
     /// Writes metadata in this file's coding, or uncompressed if that cannot be written (LZMS) or
     /// does not make it smaller.
-    fn write_metadata(&mut self, bytes: &[u8]) -> Result<ResourceHeader, WriteError> {
+    fn write_metadata(
+        &mut self,
+        bytes: &[u8],
+        compress: &CompressChunks<'_>,
+    ) -> Result<ResourceHeader, WriteError> {
         let start = self.sink.position();
-        let written = self.try_write_metadata(bytes);
+        let written = self.try_write_metadata(bytes, compress);
         if written.is_err() {
             self.sink.rewind(start);
         }
@@ -174,11 +210,14 @@ impl<F: Resize> WimWriter<F> {
         Ok(ResourceHeader { flags: header.flags | ResourceFlags::METADATA, ..header })
     }
 
-    fn try_write_metadata(&mut self, bytes: &[u8]) -> Result<ResourceHeader, WriteError> {
+    fn try_write_metadata(
+        &mut self,
+        bytes: &[u8],
+        compress: &CompressChunks<'_>,
+    ) -> Result<ResourceHeader, WriteError> {
         if let Some(coding) = self.coding
-            && let Ok(compressor) =
-                Compressor::new(coding.format, coding.chunk_size, Level::default())
-            && let ResourceEnd::Written(header) = self.compress(bytes, coding, compressor)?
+            && let Some(chunks) = compress(bytes, coding)
+            && let ResourceEnd::Written(header) = self.write_chunks(bytes, coding, &chunks)?
         {
             return Ok(header);
         }
@@ -192,22 +231,16 @@ impl<F: Resize> WimWriter<F> {
         }
     }
 
-    fn compress(
+    fn write_chunks(
         &mut self,
         bytes: &[u8],
         coding: Coding,
-        mut compressor: Compressor,
+        chunks: &[Vec<u8>],
     ) -> Result<ResourceEnd, WriteError> {
         let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let mut open = OpenResource::begin(&mut self.sink, size, Some(coding))?;
-        let chunk_size = usize::try_from(coding.chunk_size).unwrap_or(usize::MAX);
-        let mut out = vec![0; chunk_size.min(bytes.len())];
-        for chunk in bytes.chunks(chunk_size) {
-            let stored = match compressor.compress(chunk, &mut out) {
-                Some(length) => out.get(..length).unwrap_or(chunk),
-                None => chunk,
-            };
-            open.push(&mut self.sink, stored)?;
+        for chunk in chunks {
+            open.push(&mut self.sink, chunk)?;
         }
         open.end(&mut self.sink)
     }

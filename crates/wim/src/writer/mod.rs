@@ -26,6 +26,7 @@ use crate::header::{HEADER_SIZE, Header, HeaderFlags, new_header};
 use crate::resource::Coding;
 use crate::wim::{Limits, Wim};
 use crate::xml::WimInfo;
+pub use images::CompressChunks;
 use resource::OpenResource;
 use sink::{Sink, write_at};
 

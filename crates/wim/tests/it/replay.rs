@@ -1,6 +1,6 @@
 //! What fuzzing found once stays right.
 
-use std::path::Path;
+use imprint_testkit::replay;
 
 #[path = "../../../../fuzz/oracles/wim_metadata.rs"]
 mod wim_metadata;
@@ -8,12 +8,6 @@ mod wim_metadata;
 mod wim_open;
 #[path = "../../../../fuzz/oracles/wim_xml.rs"]
 mod wim_xml;
-
-fn replay(target: &str, oracle: fn(&[u8])) {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let count = imprint_testkit::replay(&workspace, target, oracle);
-    assert!(count > 0, "no input for {target}");
-}
 
 #[test]
 fn metadata() {

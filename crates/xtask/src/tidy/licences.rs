@@ -1,4 +1,4 @@
-//! Only licences from the list in `deny.toml`, only packages from the public registry.
+//! Only licences from the list in `deny.toml`, only packages from a registry.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use crate::workspace::{Package, Workspace};
 
 const LIST: &str = "deny.toml";
 
-/// What cargo calls its default registry.
-const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
+/// How cargo names a package's source if that is a registry; which one, `deny.toml` says.
+const REGISTRY: &str = "registry+";
 
 pub(super) fn check(workspace: &Workspace, fuzz: &[Package]) -> anyhow::Result<Vec<Finding>> {
     let allowed = allowed(&workspace.read(LIST)?)?;
@@ -33,8 +33,8 @@ fn allowed(list: &str) -> anyhow::Result<Vec<String>> {
 
 fn check_package(package: &Package, allowed: &[String]) -> Option<String> {
     let Package { name, version, license, source, .. } = package;
-    if source.as_ref().is_some_and(|source| source != REGISTRY) {
-        return Some(format!("{name} {version} does not come from the public registry"));
+    if source.as_ref().is_some_and(|source| !source.starts_with(REGISTRY)) {
+        return Some(format!("{name} {version} does not come from a registry"));
     }
     let Some(license) = license else {
         return Some(format!("{name} {version} names no licence"));
@@ -68,13 +68,13 @@ mod tests {
 
     #[test]
     fn licences_are_held_against_the_list() {
-        let registry = format!("\"{REGISTRY}\"");
+        let registry = format!("\"{REGISTRY}https://example.org/index\"");
         check(&registry, "\"MIT OR GPL-3.0\"", None);
         check("null", "\"MIT\"", None);
         check(&registry, "\"GPL-3.0\"", Some("one 1.0.0: GPL-3.0 is not in the list of licences"));
         check(&registry, "null", Some("one 1.0.0 names no licence"));
         let other = "\"git+https://example.org/one\"";
-        check(other, "\"MIT\"", Some("one 1.0.0 does not come from the public registry"));
+        check(other, "\"MIT\"", Some("one 1.0.0 does not come from a registry"));
     }
 
     #[test]
