@@ -1,19 +1,10 @@
 //! Chooses matches by looking one position ahead, or two.
 
 use super::parse::{Parse, Recent};
-use super::prices::Prices;
+use super::prices::{Habits, Prices};
 use crate::lzx::layout::{MAX_MATCH, MIN_MATCH, RECENT_OFFSETS};
 use crate::matchfinder::links::{Effort, LinkFinder, Match};
 use crate::matchfinder::{Data, Size};
-
-/// A match is left out if it gains less than this.
-const LEAST_GAIN: i32 = -48;
-/// A match one position ahead must gain this much more.
-const DELAY: i32 = 80;
-/// One two positions ahead this much more than that.
-const SECOND_DELAY: i32 = 128;
-/// Shorter matches are weighed against the literals they replace.
-const SURE: usize = 4;
 
 /// How hard a lazy parse looks.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +57,8 @@ impl<S: Size> Lazy<'_, S> {
         (start, end): (usize, usize),
         mut recent: Recent,
     ) -> Recent {
-        self.prices.begin(&self.data.bytes()[start..end]);
+        let bytes = &self.data.bytes()[start..end];
+        self.prices.begin(bytes, if THOROUGH { Habits::for_bytes(bytes) } else { Habits::USUAL });
         // Literals up to here have been counted.
         let mut anchor = start;
         let mut last = Taken { at: start, length: 0, code: 0, recent };
@@ -117,14 +109,16 @@ impl<S: Size> Lazy<'_, S> {
         recent: Recent,
     ) -> Option<Choice> {
         let limit = (end - pos).min(MAX_MATCH);
-        let mut best = Choice { gain: LEAST_GAIN, length: 0, code: 0 };
+        let mut best = Choice { gain: self.prices.habits.least_gain, length: 0, code: 0 };
         self.try_recent(pos, limit, recent, &mut best);
         self.finder.search::<THOROUGH>(self.data, pos, limit, self.patience.effort, |found| {
             self.consider(found, &mut best);
         });
-        if best.length < SURE {
+        let habits = &self.prices.habits;
+        if best.length < habits.sure {
             let literals = self.prices.literals(&self.data.bytes()[pos..pos + best.length]);
-            if best.length == 0 || literals < self.prices.of(best.code, best.length) {
+            if best.length == 0 || literals < habits.doubt + self.prices.of(best.code, best.length)
+            {
                 return None;
             }
         }
@@ -143,7 +137,7 @@ impl<S: Size> Lazy<'_, S> {
         let bytes = self.data.bytes();
         let next = pos + 1;
         let limit = (end - next).min(MAX_MATCH);
-        let gain = choice.gain + DELAY + self.prices.delay(bytes[pos]);
+        let gain = choice.gain + self.prices.habits.delay + self.prices.delay(bytes[pos]);
         let mut best = Choice { gain, length: 0, code: 0 };
         self.try_recent(next, limit, recent, &mut best);
         let floor = (choice.length - 1).max(3);
@@ -155,7 +149,7 @@ impl<S: Size> Lazy<'_, S> {
             return Some((1, best));
         }
         if THOROUGH {
-            best.gain += SECOND_DELAY + self.prices.delay(bytes[next]);
+            best.gain += self.prices.habits.second_delay + self.prices.delay(bytes[next]);
             self.try_recent(next + 1, limit - 1, recent, &mut best);
         }
         (best.length > 0).then_some((2, best))

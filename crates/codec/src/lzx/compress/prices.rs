@@ -9,14 +9,79 @@ use super::cost::{UNIT, log2};
 use super::parse::{Frequencies, slot_of};
 use crate::lzx::layout::*;
 
-/// What a byte covered by a match is worth. Close to the price of a literal: what comes behind a match
-/// is as good after a longer one as after a shorter one.
-const BYTE_WORTH: i32 = (UNIT * 25 / 4) as i32;
-/// A match at a recent offset costs this much less than its symbols: it leaves the other offsets in
-/// reach.
-const RECENT_BONUS: i32 = 4 * UNIT as i32;
-/// Other matches, too, cost less than their symbols: the next use of the offset is cheap.
-const FOUND_BONUS: i32 = (UNIT * 5 / 4) as i32;
+/// How matches are weighed, beyond what their symbols cost, in [`UNIT`]s. Fitted to real files.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Habits {
+    /// What a byte covered by a match is worth. Close to the price of a literal: what comes behind a
+    /// match is as good after a longer one as after a shorter one.
+    worth: i32,
+    /// A match at a recent offset costs this much less than its symbols: it leaves the other offsets
+    /// in reach.
+    recent_bonus: i32,
+    /// Other matches, too, cost less than their symbols: the next use of the offset is cheap.
+    found_bonus: i32,
+    /// A match is left out if it gains less than this.
+    pub(super) least_gain: i32,
+    /// A match one position ahead must gain this much more.
+    pub(super) delay: i32,
+    /// One two positions ahead this much more than that.
+    pub(super) second_delay: i32,
+    /// Shorter matches are weighed against the literals they replace,
+    pub(super) sure: usize,
+    /// which must cost this much more.
+    pub(super) doubt: i32,
+    /// One byte in this many counts as a literal in the first statistics.
+    stride: usize,
+}
+
+impl Habits {
+    /// For whatever comes.
+    pub(super) const USUAL: Self = Self {
+        worth: 200,
+        recent_bonus: 128,
+        found_bonus: 40,
+        least_gain: -48,
+        delay: 80,
+        second_delay: 128,
+        sure: 4,
+        doubt: 0,
+        stride: 24,
+    };
+    /// For programs and other tables of numbers.
+    const BINARY: Self = Self {
+        worth: 184,
+        found_bonus: 32,
+        delay: 104,
+        second_delay: 76,
+        sure: 7,
+        doubt: 6,
+        stride: 32,
+        ..Self::USUAL
+    };
+    /// For text: few recent offsets come again, and literals are better than many a short match.
+    const TEXT: Self = Self {
+        worth: 136,
+        recent_bonus: -28,
+        found_bonus: 56,
+        least_gain: -48,
+        delay: -12,
+        second_delay: 16,
+        sure: 6,
+        doubt: 80,
+        stride: 48,
+    };
+
+    /// What suits these bytes.
+    pub(super) fn for_bytes(bytes: &[u8]) -> Self {
+        let sampled = bytes.iter().step_by(CLASS_STRIDE);
+        let all = sampled.len();
+        let foreign = sampled.filter(|&&byte| byte == 0 || !byte.is_ascii()).count();
+        if foreign * 16 < all { Self::TEXT } else { Self::BINARY }
+    }
+}
+
+/// One byte in this many decides whether the bytes are text.
+const CLASS_STRIDE: usize = 24;
 /// Symbols that have not occurred cost at most this.
 const UNSEEN: u32 = 11 * UNIT;
 const SLOTS: usize = 64;
@@ -26,6 +91,7 @@ const SLOTS: usize = 64;
 pub(super) struct Prices {
     seen: Frequencies,
     main_symbols: usize,
+    pub(super) habits: Habits,
     literal: [i32; LITERALS],
     /// By slot and length header, with the offset's extra bits, less the bonus.
     matches: [i32; SLOTS * LENGTH_HEADERS],
@@ -38,6 +104,7 @@ impl Prices {
         Self {
             seen: Frequencies::new(),
             main_symbols,
+            habits: Habits::USUAL,
             literal: [0; LITERALS],
             matches: [0; SLOTS * LENGTH_HEADERS],
             length: [0; 512],
@@ -45,9 +112,10 @@ impl Prices {
     }
 
     /// Starts with what is usual, and the literals of `bytes`.
-    pub(super) fn begin(&mut self, bytes: &[u8]) {
+    pub(super) fn begin(&mut self, bytes: &[u8], habits: Habits) {
+        self.habits = habits;
         self.seen = Frequencies::new();
-        for &byte in bytes.iter().step_by(LITERAL_STRIDE) {
+        for &byte in bytes.iter().step_by(habits.stride) {
             self.seen.main[usize::from(byte)] += 1;
         }
         let rows = self.seen.main[LITERALS..self.main_symbols].chunks_exact_mut(LENGTH_HEADERS);
@@ -82,6 +150,7 @@ impl Prices {
     }
 
     fn update(&mut self) {
+        let Habits { recent_bonus, found_bonus, .. } = self.habits;
         let main = price_of(&self.seen.main);
         for (price, &freq) in self.literal.iter_mut().zip(&self.seen.main) {
             *price = main(freq);
@@ -89,7 +158,7 @@ impl Prices {
         let rows = self.matches.chunks_exact_mut(LENGTH_HEADERS);
         let freqs = self.seen.main[LITERALS..self.main_symbols].chunks_exact(LENGTH_HEADERS);
         for (slot, (row, freqs)) in rows.zip(freqs).enumerate() {
-            let bonus = if slot < RECENT_OFFSETS { RECENT_BONUS } else { FOUND_BONUS };
+            let bonus = if slot < RECENT_OFFSETS { recent_bonus } else { found_bonus };
             let extra = (u32::from(OFFSET_EXTRA_BITS[slot]) * UNIT) as i32;
             for (price, &freq) in row.iter_mut().zip(freqs) {
                 *price = main(freq) + extra - bonus;
@@ -130,24 +199,21 @@ impl Prices {
     /// What a match at a recent offset is worth, less what it costs.
     #[inline(always)]
     pub(super) fn recent_gain(&self, index: u32, length: usize) -> i32 {
-        BYTE_WORTH * length as i32 - self.of_slot(index as usize, length)
+        self.habits.worth * length as i32 - self.of_slot(index as usize, length)
     }
 
     /// What a match found is worth, less what it costs.
     #[inline(always)]
     pub(super) fn found_gain(&self, code: u32, length: usize) -> i32 {
-        BYTE_WORTH * length as i32 - self.of(code, length)
+        self.habits.worth * length as i32 - self.of(code, length)
     }
 
     /// What is lost by putting a literal before a match.
     #[inline(always)]
     pub(super) fn delay(&self, byte: u8) -> i32 {
-        self.literal(byte) - BYTE_WORTH
+        self.literal(byte) - self.habits.worth
     }
 }
-
-/// One byte in this many counts as a literal in the first statistics.
-const LITERAL_STRIDE: usize = 24;
 
 /// The price of a symbol by its frequency, with the entropy of `freqs`.
 fn price_of(freqs: &[u32]) -> impl Fn(u32) -> i32 {

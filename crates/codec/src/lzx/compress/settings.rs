@@ -76,7 +76,7 @@ impl Settings {
         let (depth, satisfied, cell_size) = match level {
             ..FIRST_PATIENT => (level.div_ceil(4), 10, 8192),
             FIRST_PATIENT..FIRST_THOROUGH => (level / 2, 64, 4096),
-            _ => (level - FIRST_THOROUGH + 12, 64, 2048),
+            _ => (level - FIRST_THOROUGH + 12, 64, 1024),
         };
         let patience = Patience {
             effort: Effort { depth, nice: 128 },

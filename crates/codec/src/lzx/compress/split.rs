@@ -15,9 +15,10 @@ const HEADER_BITS_PER_SYMBOL: u32 = 4;
 const TABLE: usize = 256;
 
 /// A stretch of the parse and what it costs.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 struct Cell {
-    cut: Cut,
+    /// Index of its cut: the statistics are too large to be moved about.
+    cut: usize,
     cost: u32,
     /// What joining the next cell to it gains.
     gain: i64,
@@ -48,19 +49,22 @@ impl Splitter {
             return;
         }
         self.cells.clear();
-        for cut in cuts.drain(..) {
-            let cost = self.cost(&cut.freqs, None);
+        for (cut, Cut { freqs, .. }) in cuts.iter().enumerate() {
+            let cost = self.cost(freqs, None);
             self.cells.push(Cell { cut, cost, gain: i64::MIN, joint_cost: 0 });
         }
         for i in 0..self.cells.len() - 1 {
-            self.update_gain(i);
+            self.update_gain(i, cuts);
         }
         loop {
             let best = (0..self.cells.len() - 1).max_by_key(|&i| self.cells[i].gain);
             let Some(i) = best.filter(|&i| self.cells[i].gain > 0) else { break };
-            self.join(i);
+            self.join(i, cuts);
         }
-        cuts.extend(self.cells.drain(..).map(|cell| cell.cut));
+        for (to, cell) in self.cells.iter().enumerate() {
+            cuts.swap(to, cell.cut);
+        }
+        cuts.truncate(self.cells.len());
     }
 
     /// Entropy of the symbols of one or two cells, and an estimate of the header.
@@ -91,23 +95,26 @@ impl Splitter {
         if let Some(&value) = self.table.get(freq as usize) { value } else { freq * log2(freq) }
     }
 
-    fn update_gain(&mut self, i: usize) {
+    fn update_gain(&mut self, i: usize, cuts: &[Cut]) {
         let [left, right, ..] = &self.cells[i..] else { return };
-        let joint_cost = self.cost(&left.cut.freqs, Some(&right.cut.freqs));
+        let joint_cost = self.cost(&cuts[left.cut].freqs, Some(&cuts[right.cut].freqs));
         let gain = i64::from(left.cost) + i64::from(right.cost) - i64::from(joint_cost);
         self.cells[i].joint_cost = joint_cost;
         self.cells[i].gain = gain;
     }
 
-    fn join(&mut self, i: usize) {
+    fn join(&mut self, i: usize, cuts: &mut [Cut]) {
         let left = self.cells.remove(i);
         if let Some(right) = self.cells.get_mut(i) {
-            right.cut.freqs.add(&left.cut.freqs);
+            let (before, from_right) = cuts.split_at_mut(right.cut);
+            if let (Some(to), Some(from)) = (from_right.first_mut(), before.get(left.cut)) {
+                to.freqs.add(&from.freqs);
+            }
             right.cost = left.joint_cost;
         }
-        self.update_gain(i);
+        self.update_gain(i, cuts);
         if let Some(before) = i.checked_sub(1) {
-            self.update_gain(before);
+            self.update_gain(before, cuts);
         }
         if let Some(last) = self.cells.last_mut() {
             last.gain = i64::MIN;
