@@ -54,7 +54,7 @@ impl Settings {
             return Self::lazy(level);
         }
         let (depth, nice, satisfied, lengths) = match level {
-            ..70 => (level * 4 / 5, (level as usize * 5).min(250), 16, 20),
+            ..70 => (level * 4 / 5, (level as usize * 5).min(250), 24, 28),
             _ => (level / 2, 250, 64, 32),
         };
         let passes = match level {

@@ -67,7 +67,7 @@ impl Entries {
         if ALIGNED && extra_bits >= u64::from(ALIGNED_BITS) {
             let aligned = self.aligned[(bits & 7) as usize];
             bits = (bits >> ALIGNED_BITS) << (aligned & 0xFF) | u64::from(aligned >> 8);
-            count += (aligned & 0xFF) - ALIGNED_BITS;
+            count = count - ALIGNED_BITS + (aligned & 0xFF);
         }
         (bits, count)
     }
