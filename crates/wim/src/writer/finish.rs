@@ -80,14 +80,15 @@ impl<F: Resize> WimWriter<F> {
         Ok(header)
     }
 
-    /// Gives up: cuts what was written behind a file changed in place, which is then as it was. A new
-    /// file stays unfinished.
+    /// Gives up: cuts what was written behind a file changed in place, which is then as it was and as
+    /// long as it was. A new file stays unfinished.
     ///
     /// # Errors
     /// [`WriteError::Io`] if the file cannot be cut.
     pub fn abandon(mut self) -> Result<F, WriteError> {
         self.sink.rewind(self.first);
-        self.sink.settle(Structure::Resource)?;
+        // Behind the tables may be what only other programs understand, or what damage hides.
+        self.sink.cut(Structure::Resource, self.first.max(self.length_before))?;
         Ok(self.sink.into_file())
     }
 

@@ -86,6 +86,8 @@ pub struct WimWriter<F> {
     sink: Sink<F>,
     /// First byte that may be written.
     first: u64,
+    /// Bytes the file had; what lies between `first` and there belongs to nothing the header names.
+    length_before: u64,
     /// The header as it was, or as a new file's starts out.
     header: Header,
     is_new: bool,
@@ -138,9 +140,10 @@ impl<F: Resize> WimWriter<F> {
     pub fn append(wim: Wim<F>) -> Result<Self, WriteError> {
         let first = end_of_tables(wim.header());
         check_append(&wim, first).map_err(WriteError::Refused)?;
-        let (coding, limits) = (wim.coding(), wim.limits());
+        let (coding, limits, length) = (wim.coding(), wim.limits(), wim.file_len());
         let (file, header, blobs, info) = wim.into_parts();
         let mut writer = Self::new(file, first, header, coding, blobs, info);
+        writer.length_before = length;
         writer.is_new = false;
         writer.limits = limits;
         writer.boot_index = writer.header.boot_index;
@@ -162,6 +165,7 @@ impl<F: Resize> WimWriter<F> {
         Self {
             sink: Sink::new(file, first),
             first,
+            length_before: first,
             header,
             is_new: true,
             coding,

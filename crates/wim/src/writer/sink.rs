@@ -107,9 +107,14 @@ impl<F: Resize> Sink<F> {
     /// Writes what was gathered, cuts what lies behind it and makes everything durable.
     pub(super) fn settle(&mut self, structure: Structure) -> Result<(), WriteError> {
         self.drain(structure)?;
-        let failed = |source| WriteError::Io { structure, offset: self.start, length: 0, source };
-        if self.file.len().map_err(failed)? > self.start {
-            self.file.set_len(self.start).map_err(failed)?;
+        self.cut(structure, self.start)
+    }
+
+    /// Cuts what lies behind `end` and makes everything durable that was written.
+    pub(super) fn cut(&self, structure: Structure, end: u64) -> Result<(), WriteError> {
+        let failed = |source| WriteError::Io { structure, offset: end, length: 0, source };
+        if self.file.len().map_err(failed)? > end {
+            self.file.set_len(end).map_err(failed)?;
         }
         self.file.flush().map_err(failed)
     }

@@ -241,6 +241,12 @@ fn giving_up_an_append_leaves_the_file_as_it_was() {
     store_blob(&mut writer, &vec![3; 3_000_000]);
     writer.begin_blob(7).unwrap();
     assert!(writer.abandon().unwrap().into_bytes() == old);
+    // What lies behind the tables is nobody's to cut.
+    let longer = [old, vec![7; 100]].concat();
+    assert!(append(longer.clone()).abandon().unwrap().into_bytes() == longer);
+    let mut writer = append(longer.clone());
+    store_blob(&mut writer, &vec![3; 3_000_000]);
+    assert_eq!(writer.abandon().unwrap().into_bytes().len(), longer.len());
 }
 
 #[test]
