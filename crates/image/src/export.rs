@@ -14,7 +14,7 @@ use imprint_winvalues::tree::{Content, File, NameId, Stream, StreamKind, Tree};
 use imprint_winvalues::{Attributes, BlobHash, WinName};
 
 use crate::blobs::Damage;
-use crate::capture::{CaptureError, StoreOptions, store};
+use crate::capture::{CaptureError, StoreOptions, store_streams};
 use crate::outcome::chain;
 use crate::{ScanOptions, Scanned, Source, SourceError, StreamReader};
 
@@ -36,6 +36,14 @@ pub enum ExportError {
     /// The source cannot be read.
     #[error("failed to read the image to export")]
     Read(#[from] ReadError),
+    /// Data of the image cannot be read from where it is stored.
+    #[error("failed to read data {hash}")]
+    Data {
+        /// The data's hash.
+        hash: BlobHash,
+        /// Why not.
+        source: ReadError,
+    },
     /// The destination cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -110,9 +118,12 @@ pub fn export<R: ReadAt, F: WriteAt + Resize>(
     progress.begin("copying", bytes, copied.len() as u64);
     for &(index, blob) in &copied {
         progress.check()?;
-        if let Some(wim) = wims.get(index)
-            && writer.copy_blob(wim, blob)? == Copied::NeedsRecoding
-        {
+        let Some(wim) = wims.get(index) else { continue };
+        let copied = writer.copy_blob(wim, blob).map_err(|error| match error {
+            WriteError::Read(source) => ExportError::Data { hash: blob.hash, source },
+            other => ExportError::Write(other),
+        })?;
+        if copied == Copied::NeedsRecoding {
             anew.push((index, blob));
         }
         progress.add_bytes(blob.size);
@@ -183,10 +194,11 @@ fn recompress<R: ReadAt, F: WriteAt + Resize>(
     root.streams = streams;
     let mut tree = Tree::new(root);
     let source = BlobSource { wims, blobs, solid: Mutex::default() };
-    let outcome = store(&source, &mut tree, writer, &options.store, progress)?;
-    let first = blobs.first().map_or(BlobHash::ZERO, |(_, blob)| blob.hash);
-    if let Some(skipped) = outcome.skipped.first() {
-        return Err(ExportError::Damaged { hash: first, fault: skipped.reason.to_string() });
+    let books = store_streams(&source, &mut tree, writer, &options.store, progress)?;
+    if let Some((stream, reason)) = books.first_fault() {
+        let blob = usize::try_from(stream).ok().and_then(|index| blobs.get(index));
+        let hash = blob.map_or(BlobHash::ZERO, |(_, blob)| blob.hash);
+        return Err(ExportError::Damaged { hash, fault: reason.to_string() });
     }
     let streams = tree.file_of(NameId::ROOT).map_or(&[][..], |file| &file.streams);
     for (stream, (_, blob)) in streams.iter().zip(blobs) {

@@ -76,15 +76,6 @@ impl Progress {
         self.done_files.fetch_add(files, Ordering::Relaxed);
     }
 
-    /// Lowers the expected total, when work turns out to be unnecessary (a duplicate).
-    pub fn reduce_total_bytes(&self, bytes: u64) {
-        // The closure always returns `Some`, so the update cannot fail.
-        let _previous =
-            self.total_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |total| {
-                Some(total.saturating_sub(bytes))
-            });
-    }
-
     /// Asks the worker to stop at its next check.
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
@@ -131,11 +122,10 @@ mod tests {
         progress.begin("writing", 100, 2);
         progress.add_bytes(40);
         progress.add_files(1);
-        progress.reduce_total_bytes(30);
         let expected = Snapshot {
             phase: "writing",
             done_bytes: 40,
-            total_bytes: 70,
+            total_bytes: 100,
             done_files: 1,
             total_files: 2,
         };

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsStr;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -70,7 +71,7 @@ fn find(program: &str) -> Option<PathBuf> {
 ///
 /// # Panics
 /// If it cannot be started or does not exit with 0; the message holds the command, its status and
-/// all it printed.
+/// the beginning of what it printed.
 #[track_caller]
 pub fn run<I, S>(program: &Path, arguments: I) -> String
 where
@@ -80,12 +81,11 @@ where
     let mut command = Command::new(program);
     command.args(arguments);
     let output = output(&mut command);
-    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     if !output.status.success() {
-        let errors = String::from_utf8_lossy(&output.stderr);
+        let (printed, errors) = (Shown(&output.stdout), Shown(&output.stderr));
         panic!("{command:?} failed: {}\n{printed}{errors}", output.status);
     }
-    printed
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// Runs a program to its end and returns its status and all it printed, whether it succeeded or not.
@@ -96,6 +96,36 @@ where
 pub fn output(command: &mut Command) -> Output {
     let result = command.env("LC_ALL", "C").output();
     result.unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}"))
+}
+
+/// What a program printed, for messages: its beginning and its length, because a program may print
+/// a whole file.
+pub struct Shown<'a>(pub &'a [u8]);
+
+impl Shown<'_> {
+    /// Bytes that are shown.
+    const MOST: usize = 2048;
+
+    fn beginning(&self) -> (String, bool) {
+        let shown = self.0.get(..Self::MOST).unwrap_or(self.0);
+        (String::from_utf8_lossy(shown).into_owned(), shown.len() < self.0.len())
+    }
+}
+
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (beginning, cut) = self.beginning();
+        let more = if cut { "..." } else { "" };
+        write!(f, "{beginning:?}{more} ({} bytes)", self.0.len())
+    }
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (beginning, cut) = self.beginning();
+        f.write_str(&beginning)?;
+        if cut { writeln!(f, "... ({} bytes)", self.0.len()) } else { Ok(()) }
+    }
 }
 
 #[cfg(test)]
@@ -118,5 +148,15 @@ mod tests {
     #[should_panic(expected = "something went wrong")]
     fn a_failing_program_shows_what_it_said() {
         run(&require("sh"), ["-c", "echo something went wrong >&2; exit 3"]);
+    }
+
+    #[test]
+    fn much_output_is_shown_in_part() {
+        assert_eq!(format!("{0:?} {0}", Shown(b"a\n")), "\"a\\n\" (2 bytes) a\n");
+        let beginning = "x".repeat(2048);
+        let much = vec![b'x'; 2049];
+        assert_eq!(format!("{:?}", Shown(&much)), format!("\"{beginning}\"... (2049 bytes)"));
+        assert_eq!(Shown(&much).to_string(), format!("{beginning}... (2049 bytes)\n"));
+        assert_eq!(Shown(&much[1..]).to_string(), beginning);
     }
 }

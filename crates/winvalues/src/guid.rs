@@ -15,12 +15,6 @@ impl Guid {
         bytes[8] = (bytes[8] & 0x3f) | 0x80;
         Self(bytes)
     }
-
-    /// Whether all bytes are zero.
-    #[must_use]
-    pub fn is_nil(&self) -> bool {
-        self.0 == [0; 16]
-    }
 }
 
 /// Where each textual byte pair comes from: the first three fields are stored little-endian.

@@ -101,6 +101,17 @@ pub fn store<F: WriteAt + Resize>(
     options: &StoreOptions<'_>,
     progress: &Progress,
 ) -> Result<Outcome<Stored>, CaptureError> {
+    Ok(store_streams(source, tree, writer, options, progress)?.close(tree))
+}
+
+/// Stores data as [`store`] does, but leaves the tree its files and tells of each stream by itself.
+pub(crate) fn store_streams<F: WriteAt + Resize>(
+    source: &dyn Source,
+    tree: &mut Tree,
+    writer: &mut WimWriter<F>,
+    options: &StoreOptions<'_>,
+    progress: &Progress,
+) -> Result<Books, CaptureError> {
     let mut plan = Plan::new(tree, options.uncompressed);
     progress.begin("writing", plan.bytes, plan.streams);
     let mut books = Books::default();
@@ -126,7 +137,8 @@ pub fn store<F: WriteAt + Resize>(
     };
     pipeline::run(&stages, &mut sink, jobs, options.threads, BUDGET)?;
     drop(stages);
-    Ok(books.close(tree))
+    books.enter(tree);
+    Ok(books)
 }
 
 /// Numbers of the large items whose size is that of another or of a blob the WIM has.

@@ -17,11 +17,12 @@ use crate::pipeline::Coordinator;
 
 /// What a capture found out about its streams.
 #[derive(Default)]
-pub(super) struct Books {
+pub(crate) struct Books {
     stored: Stored,
     contents: Vec<(FileId, u32, Content)>,
     lost: HashSet<FileId>,
-    faults: Vec<Fault>,
+    /// Each with the number of the stream that has it.
+    faults: Vec<(u32, Fault)>,
 }
 
 impl Books {
@@ -32,22 +33,33 @@ impl Books {
     }
 
     fn fault(&mut self, item: &Item, reason: SkipReason, lost: bool) {
-        self.faults.push((item.file, item.name, reason));
+        self.faults.push((item.stream, (item.file, item.name, reason)));
         if lost {
             self.lost.insert(item.file);
         }
     }
 
-    /// Enters what was found into the tree; files that could not be read leave it.
-    pub(super) fn close(self, tree: &mut Tree) -> Outcome<Stored> {
-        for (file, stream, content) in self.contents {
+    /// Enters the hashes into the tree.
+    pub(super) fn enter(&mut self, tree: &mut Tree) {
+        for (file, stream, content) in self.contents.drain(..) {
             let file = tree.file_mut(file);
             let index = usize::try_from(stream).unwrap_or(usize::MAX);
             if let Some(stream) = file.and_then(|f| f.streams.get_mut(index)) {
                 stream.content = content;
             }
         }
-        let skipped = under_all_names(tree, self.faults);
+    }
+
+    /// The first stream, by its number in its file, with which something is wrong.
+    pub(crate) fn first_fault(&self) -> Option<(u32, &SkipReason)> {
+        let faults = self.faults.iter().map(|(stream, (.., reason))| (*stream, reason));
+        faults.min_by_key(|(stream, _)| *stream)
+    }
+
+    /// Takes the files that could not be read out of the tree and lists what is wrong.
+    pub(super) fn close(self, tree: &mut Tree) -> Outcome<Stored> {
+        let faults = self.faults.into_iter().map(|(_, fault)| fault).collect();
+        let skipped = under_all_names(tree, faults);
         if !self.lost.is_empty() {
             let keep = |tree: &Tree, name| {
                 tree.name(name).is_none_or(|entry| !self.lost.contains(&entry.file()))

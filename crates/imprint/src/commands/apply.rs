@@ -19,7 +19,8 @@ use crate::error::UsageError;
 use crate::exit::Status;
 use crate::meter::{Bytes, counted};
 use crate::report::lost::{self, LostFacts};
-use crate::report::skipped::{self, SkippedFacts};
+use crate::report::placed::PlacedFacts;
+use crate::report::skipped;
 use crate::selector::Selector;
 use crate::watch::watch;
 
@@ -120,23 +121,15 @@ fn apply_one(
     let fix_links = wim.header().flags.contains(HeaderFlags::RP_FIX);
     let options = target_options(&job.placement, job.fix_links.unwrap_or(fix_links));
     let (outcome, lost) = place(set, &image.tree, (target, options), &job.placement, console)?;
-    let Applied { names, streams, bytes } = outcome.done;
     console.summary(&format_args!(
         "applied image {index} of {} to {}: {}, {} of data",
         job.wim.display(),
         target.display(),
-        counted(names, "name"),
-        Bytes(bytes),
+        counted(outcome.done.names, "name"),
+        Bytes(outcome.done.bytes),
     ))?;
-    let document = ImageDocument {
-        index,
-        target: target.to_string_lossy().into_owned(),
-        names,
-        streams,
-        bytes,
-        not_kept: lost,
-        skipped: skipped::facts(&outcome.skipped),
-    };
+    let result = PlacedFacts::new(target, outcome.done, lost, &outcome.skipped);
+    let document = ImageDocument { index, result };
     Ok((document, skipped::finish(console, &outcome.skipped)))
 }
 
@@ -180,12 +173,8 @@ struct Document {
 #[derive(Serialize)]
 struct ImageDocument {
     index: u32,
-    target: String,
-    names: u64,
-    streams: u64,
-    bytes: u64,
-    not_kept: Vec<LostFacts>,
-    skipped: Vec<SkippedFacts>,
+    #[serde(flatten)]
+    result: PlacedFacts,
 }
 
 #[cfg(test)]

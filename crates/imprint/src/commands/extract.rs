@@ -4,7 +4,6 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use imprint_image::Applied;
 use imprint_wim::ImageTree;
 use imprint_winvalues::BlobHash;
 use imprint_winvalues::tree::{Content, NameId, Tree};
@@ -20,8 +19,8 @@ use crate::environment;
 use crate::error::{CommandError, UsageError};
 use crate::exit::Status;
 use crate::meter::{Bytes, counted};
-use crate::report::lost::LostFacts;
-use crate::report::skipped::{self, SkippedFacts};
+use crate::report::placed::PlacedFacts;
+use crate::report::skipped;
 use crate::selection::{self, Selection};
 use crate::selector::Selector;
 
@@ -199,26 +198,19 @@ fn to_directory(
     let options = apply::target_options(&job.placement, false);
     fs_err::create_dir_all(path)?;
     let (outcome, lost) = apply::place(set, tree, (path, options), &job.placement, console)?;
-    let Applied { names, streams, bytes } = outcome.done;
+    let mut done = outcome.done;
     // The destination itself was there before.
-    let names = names.saturating_sub(1);
+    done.names = done.names.saturating_sub(1);
     if console.json() {
-        console.print_json(&Document {
-            path: job.wim.to_string_lossy().into_owned(),
-            image: index,
-            target: path.to_string_lossy().into_owned(),
-            names,
-            streams,
-            bytes,
-            not_kept: lost,
-            skipped: skipped::facts(&outcome.skipped),
-        })?;
+        let wim = job.wim.to_string_lossy().into_owned();
+        let result = PlacedFacts::new(path, done, lost, &outcome.skipped);
+        console.print_json(&Document { path: wim, image: index, result })?;
     }
     console.summary(&format_args!(
         "extracted to {}: {}, {} of data",
         path.display(),
-        counted(names, "name"),
-        Bytes(bytes),
+        counted(done.names, "name"),
+        Bytes(done.bytes),
     ))?;
     Ok(skipped::finish(console, &outcome.skipped))
 }
@@ -274,12 +266,8 @@ fn main_data(tree: &Tree, id: NameId) -> Result<Option<BlobHash>, &'static str> 
 struct Document {
     path: String,
     image: u32,
-    target: String,
-    names: u64,
-    streams: u64,
-    bytes: u64,
-    not_kept: Vec<LostFacts>,
-    skipped: Vec<SkippedFacts>,
+    #[serde(flatten)]
+    result: PlacedFacts,
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod listing_text;
 pub(crate) mod lost;
 pub(crate) mod metadata;
 pub(crate) mod path;
+pub(crate) mod placed;
 pub(crate) mod skipped;
 pub(crate) mod wim;
 

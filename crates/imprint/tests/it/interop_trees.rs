@@ -4,7 +4,7 @@
 use imprint_testkit::census::{Census, census};
 use imprint_testkit::tools;
 
-use crate::world::World;
+use crate::world::{Ran, World};
 
 /// Every coding with the chunk sizes that are used: what we call it, and what wimlib calls it.
 const CODINGS: [(&str, &[&str]); 8] = [
@@ -41,9 +41,9 @@ pub(crate) fn seven_zip(world: &World, words: &[&str]) -> String {
     let mut command = std::process::Command::new(tools::require("timeout"));
     command.args(["-k", "1", "100"]).arg(tools::require_any(&["7zz", "7z"]));
     command.current_dir(world.path("")).args(words);
-    let output = tools::output(&mut command);
-    assert!(output.status.success(), "7-Zip {words:?}: {output:?}");
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    let ran = Ran::new(&tools::output(&mut command));
+    assert_eq!(ran.status, Some(0), "7-Zip {words:?}: {ran:?}");
+    ran.out
 }
 
 #[test]

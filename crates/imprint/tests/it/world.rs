@@ -1,10 +1,12 @@
 //! A temporary directory with trees and WIM files in it, and the programs that work on them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use imprint_testkit::tools::Shown;
 use imprint_testkit::{Kind, tools};
 use tempfile::TempDir;
 
@@ -14,7 +16,6 @@ pub(crate) struct World {
 }
 
 /// What a program did.
-#[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) status: Option<i32>,
     pub(crate) out: String,
@@ -116,9 +117,9 @@ impl World {
     pub(crate) fn shell(&self, script: &str) -> String {
         let mut command = Command::new("sh");
         command.current_dir(self.directory.path()).args(["-ec", script]);
-        let output = tools::output(&mut command);
-        assert!(output.status.success(), "{script}: {output:?}");
-        String::from_utf8(output.stdout).unwrap()
+        let ran = Ran::new(&tools::output(&mut command));
+        assert_eq!(ran.status, Some(0), "{script}: {ran:?}");
+        String::from_utf8(ran.bytes).unwrap()
     }
 
     /// Whether there is such a file.
@@ -173,6 +174,13 @@ fn collect(root: &Path, path: &Path, modes: Modes, found: &mut BTreeMap<PathBuf,
         for entry in fs_err::read_dir(path).unwrap() {
             collect(root, &entry.unwrap().path(), modes, found);
         }
+    }
+}
+
+impl fmt::Debug for Ran {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (out, err) = (Shown(&self.bytes), Shown(self.err.as_bytes()));
+        write!(f, "status {:?}, out {out:?}, err {err:?}", self.status)
     }
 }
 

@@ -1,0 +1,9 @@
+//! Files made to do harm, given to every verb: a clear error with its place, little memory, an end in
+//! time, and nothing written outside the target.
+
+mod crafted;
+mod data;
+mod fields;
+mod meter;
+mod sample;
+mod trial;
