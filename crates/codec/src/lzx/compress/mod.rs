@@ -125,7 +125,7 @@ impl<S: Size> Engine<S> {
             data: S::Data::new(size),
             finder: LinkFinder::new(size),
             parse: Parse::new(),
-            splitter: Splitter::new(main_symbols),
+            splitter: Splitter::new(),
             cache: match settings.strategy {
                 Strategy::Lazy(_) => MatchCache::default(),
                 Strategy::Optimal(_) => MatchCache::new(size.min(SEGMENT)),
