@@ -92,14 +92,6 @@ impl Frequencies {
         }
     }
 
-    /// Multiplies all counts.
-    pub(super) fn scale(&mut self, factor: u32) {
-        let length = self.length.iter_mut();
-        for count in self.main.iter_mut().chain(length).chain(&mut self.aligned) {
-            *count *= factor;
-        }
-    }
-
     /// Adds the counts of `other`.
     pub(super) fn add(&mut self, other: &Self) {
         let main = self.main.iter_mut().zip(&other.main);
