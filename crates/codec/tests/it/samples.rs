@@ -106,6 +106,19 @@ pub(crate) fn far(len: usize, seed: u64) -> Vec<u8> {
     bytes
 }
 
+/// Few records over and over, all of one length: every offset has the same low bits, so that the
+/// aligned code's words are shorter than those bits.
+pub(crate) fn records(len: usize, seed: u64) -> Vec<u8> {
+    let mut random = Random(seed);
+    let kinds: Vec<Vec<u8>> = (0..40).map(|kind| self::random(32, seed ^ kind << 8)).collect();
+    let mut records = Vec::with_capacity(len + 32);
+    while records.len() < len {
+        records.extend(&kinds[random.below(kinds.len())]);
+    }
+    records.truncate(len);
+    records
+}
+
 /// Every kind, with its name.
 pub(crate) fn all(len: usize, seed: u64) -> Vec<(&'static str, Vec<u8>)> {
     vec![
@@ -118,5 +131,6 @@ pub(crate) fn all(len: usize, seed: u64) -> Vec<(&'static str, Vec<u8>)> {
         ("runs", runs(len, seed)),
         ("copies", copies(len, seed)),
         ("far", far(len, seed)),
+        ("records", records(len, seed)),
     ]
 }

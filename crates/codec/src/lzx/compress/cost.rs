@@ -18,6 +18,7 @@ pub(super) struct Costs {
     length: [u64; 512],
     /// By the offset's low bits; the second half is zero.
     aligned: [u64; 2 * ALIGNED_SYMBOLS],
+    main_symbols: usize,
 }
 
 /// `log2(x)` in cost units for `x` from 1 on.
@@ -86,12 +87,18 @@ impl Costs {
         self.length[length & 255 | length & 256..].first_chunk().unwrap_or(&[0; 4])
     }
 
-    pub(super) const fn new() -> Self {
-        Self { literal: [0; LITERALS], rows: [0; ROWS], length: [0; 512], aligned: [0; 16] }
+    pub(super) const fn new(main_symbols: usize) -> Self {
+        Self {
+            literal: [0; LITERALS],
+            rows: [0; ROWS],
+            length: [0; 512],
+            aligned: [0; 2 * ALIGNED_SYMBOLS],
+            main_symbols,
+        }
     }
 
     /// Costs by the entropy of these frequencies.
-    pub(super) fn set(&mut self, freqs: &Frequencies, main_symbols: usize) {
+    pub(super) fn set(&mut self, freqs: &Frequencies) {
         let price = |total: u32| {
             let all = log2(total.max(1));
             move |freq: u32| {
@@ -106,7 +113,7 @@ impl Costs {
         for (cost, &freq) in self.literal.iter_mut().zip(&freqs.main) {
             *cost = u64::from(main(freq)) << COST_SHIFT;
         }
-        let rows = freqs.main[LITERALS..main_symbols].chunks_exact(LENGTH_HEADERS);
+        let rows = freqs.main[LITERALS..self.main_symbols].chunks_exact(LENGTH_HEADERS);
         for (slot, (row, freqs)) in self.rows.chunks_exact_mut(LENGTH_HEADERS).zip(rows).enumerate()
         {
             let mut extra = u32::from(OFFSET_EXTRA_BITS[slot]);

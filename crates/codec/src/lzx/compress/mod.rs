@@ -2,8 +2,7 @@
 //!
 //! ```text
 //!  chunk ─ E8 filter ─ links ─┬─ lazy parse ──────────────────────────────────┬─ split ─ codes ─ bits
-//!                             └─ all matches ─ quick parse ─ split ─ cheapest ┘
-//!                                                              path per block
+//!                             └─ all matches ─ quick parse ─ split ─ forecast ─ cheapest path ┘
 //! ```
 //!
 //! The fast levels have their own parse and finder for chunks up to 64 KiB, see [`fast`].
@@ -23,6 +22,8 @@ mod block;
 mod cache;
 mod cost;
 mod fast;
+mod forecast;
+mod kind;
 mod lazy;
 mod optimal;
 mod parse;
@@ -41,11 +42,13 @@ use block::Codes;
 use cache::MatchCache;
 use cost::Costs;
 use fast::FastEngine;
+use forecast::forecast;
+use kind::Kind;
 use lazy::{Lazy, Patience};
 use optimal::{Block, Optimizer};
-use parse::{Cut, Lengths, Parse, Recent};
+use parse::{Lengths, Parse, Recent};
 use prices::Prices;
-use settings::{FIRST_PATIENT, Optimal, SAMPLE_STRIDE, Settings, Strategy};
+use settings::{FIRST_PATIENT, Optimal, Settings, Strategy};
 use split::Splitter;
 
 /// Chunks up to this size, in bytes, have 16-bit positions.
@@ -125,12 +128,12 @@ impl<S: Size> Engine<S> {
             data: S::Data::new(size),
             finder: LinkFinder::new(size),
             parse: Parse::new(),
-            splitter: Splitter::new(main_symbols),
+            splitter: Splitter::new(),
             cache: match settings.strategy {
                 Strategy::Lazy(_) => MatchCache::default(),
                 Strategy::Optimal(_) => MatchCache::new(size.min(SEGMENT)),
             },
-            costs: Box::new(Costs::new()),
+            costs: Box::new(Costs::new(main_symbols)),
             optimizer: Optimizer::new(),
             prices: Box::new(Prices::new(main_symbols)),
         }
@@ -212,23 +215,13 @@ impl<S: Size> Engine<S> {
         let mut block = Block { start, end, base: start, first: 0 };
         for cell in &self.parse.cuts {
             block.end = cell.end;
-            self.costs.set(&cell.freqs, self.main_symbols);
-            let mut parser = BlockParser {
-                data: &self.data,
-                cache: &self.cache,
-                costs: &mut self.costs,
-                optimizer: &mut self.optimizer,
-                main_symbols: self.main_symbols,
-                how,
-            };
-            if how.sample > 0 {
-                parser.sample(block, cell, state.recent);
-            }
-            let recent = parser.passes(block, state.recent);
-            state.recent = recent;
+            let block_bytes = &bytes[block.start..block.end];
+            let kind = Kind::of(block_bytes);
+            self.costs.set(&forecast(&cell.freqs, kind, self.main_symbols));
+            let (data, costs) = (&self.data, &mut self.costs);
+            state.recent = self.optimizer.run(data, block, &self.cache, costs, state.recent, how);
             let parse = &self.optimizer.parse;
             let codes = Codes::new(&parse.freqs, &state.lens, self.main_symbols);
-            let block_bytes = &bytes[block.start..block.end];
             state.write(codes, self.window, block_bytes, &parse.sequences)?;
             block.first += self.cache.count(block.start - start, block.end - start);
             block.start = block.end;
@@ -262,49 +255,5 @@ impl<'a> State<'a> {
         codes.write_body(bytes, sequences, &mut self.out);
         self.lens = codes.lens;
         Some(())
-    }
-}
-
-/// What parsing one block needs.
-struct BlockParser<'a, D> {
-    data: &'a D,
-    cache: &'a MatchCache,
-    costs: &'a mut Costs,
-    optimizer: &'a mut Optimizer,
-    main_symbols: usize,
-    how: Optimal,
-}
-
-impl<D: Data> BlockParser<'_, D> {
-    /// Parses some of the block and mixes what that gives into the costs.
-    fn sample(&mut self, block: Block, cell: &Cut, mut recent: Recent) {
-        let mut piece = block;
-        self.optimizer.parse.clear();
-        while piece.start < block.end {
-            piece.end = (piece.start + self.how.sample).min(block.end);
-            let jump = self.how.jump.hastier();
-            recent = self.optimizer.run(self.data, piece, self.cache, self.costs, recent, jump);
-            let next = (piece.start + SAMPLE_STRIDE).min(block.end);
-            piece.first += self.cache.count(piece.start - piece.base, next - piece.base);
-            piece.start = next;
-        }
-        let mut freqs = self.optimizer.parse.freqs.clone();
-        freqs.scale((SAMPLE_STRIDE / self.how.sample) as u32);
-        freqs.add(&cell.freqs);
-        self.costs.set(&freqs, self.main_symbols);
-    }
-
-    /// Parses the block as often as it has to be. The parse stays in the optimizer.
-    fn passes(&mut self, block: Block, recent: Recent) -> Recent {
-        let mut after = recent;
-        for pass in 0..self.how.passes {
-            if pass > 0 {
-                self.costs.set(&self.optimizer.parse.freqs, self.main_symbols);
-            }
-            self.optimizer.parse.clear();
-            let jump = self.how.jump;
-            after = self.optimizer.run(self.data, block, self.cache, self.costs, recent, jump);
-        }
-        after
     }
 }

@@ -1,8 +1,9 @@
 //! Finds the cheapest parse under given costs.
 
 use super::cache::{LENGTH_BITS, LENGTH_MASK, MatchCache};
-use super::cost::{COST_SHIFT, Costs, LONG, UNIT};
+use super::cost::{COST_SHIFT, Costs, LONG};
 use super::parse::{Parse, Recent, slot_of};
+use super::settings::Optimal;
 use crate::lzx::layout::*;
 use crate::matchfinder::{Data, common_length};
 
@@ -64,15 +65,6 @@ pub(super) struct Jump {
     pub(super) keep: usize,
     /// How many lengths of a long match are tried: the last ones; more than `keep`.
     pub(super) lengths: usize,
-    /// A position is passed over if the way to it costs more than the way to a later one, less this.
-    pub(super) margin: u64,
-}
-
-impl Jump {
-    /// For a parse that only serves statistics.
-    pub(super) const fn hastier(self) -> Self {
-        Self { margin: self.margin + ((2 * UNIT as u64) << COST_SHIFT), ..self }
-    }
 }
 
 /// A position of the block.
@@ -99,8 +91,29 @@ impl Optimizer {
         Self { nodes: Vec::new(), items: Vec::new(), parse: Parse::new() }
     }
 
-    /// Appends the cheapest parse of a block to the parse.
+    /// Parses a block as often as asked for, each time with the costs that the time before found.
     pub(super) fn run(
+        &mut self,
+        data: &impl Data,
+        block: Block,
+        cache: &MatchCache,
+        costs: &mut Costs,
+        recent: Recent,
+        how: Optimal,
+    ) -> Recent {
+        let mut after = recent;
+        for pass in 0..how.passes {
+            if pass > 0 {
+                costs.set(&self.parse.freqs);
+            }
+            self.parse.clear();
+            after = self.cheapest(data, block, cache, costs, recent, how.jump);
+        }
+        after
+    }
+
+    /// Parses a block in the way that costs least.
+    fn cheapest(
         &mut self,
         data: &impl Data,
         block: Block,
@@ -123,7 +136,7 @@ impl Optimizer {
         while at < size {
             let pos = start + at;
             let node = self.nodes[at].key.min(carry);
-            let passed_over = at < horizon.0 && node + jump.margin > horizon.1 && {
+            let passed_over = at < horizon.0 && node > horizon.1 && {
                 // A long match may not be found again later.
                 let matches = &cache.matches[next_match..next_match + usize::from(counts[at])];
                 matches.last().is_none_or(|&found| ((found & LENGTH_MASK) as usize) < jump.length)

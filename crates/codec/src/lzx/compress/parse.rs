@@ -92,22 +92,18 @@ impl Frequencies {
         }
     }
 
-    /// Multiplies all counts.
-    pub(super) fn scale(&mut self, factor: u32) {
-        let length = self.length.iter_mut();
-        for count in self.main.iter_mut().chain(length).chain(&mut self.aligned) {
-            *count *= factor;
-        }
-    }
-
     /// Adds the counts of `other`.
     pub(super) fn add(&mut self, other: &Self) {
-        let main = self.main.iter_mut().zip(&other.main);
-        let length = self.length.iter_mut().zip(&other.length);
-        let aligned = self.aligned.iter_mut().zip(&other.aligned);
-        for (sum, &count) in main.chain(length).chain(aligned) {
-            *sum += count;
-        }
+        // Loop by loop, because chained iterators are not vectorized.
+        add(&mut self.main, &other.main);
+        add(&mut self.length, &other.length);
+        add(&mut self.aligned, &other.aligned);
+    }
+}
+
+fn add<const N: usize>(sums: &mut [u32; N], counts: &[u32; N]) {
+    for (sum, count) in sums.iter_mut().zip(counts) {
+        *sum += count;
     }
 }
 

@@ -6,6 +6,7 @@
 )]
 
 use super::cost::{UNIT, log2};
+use super::kind::Kind;
 use super::parse::{Frequencies, slot_of};
 use crate::lzx::layout::*;
 
@@ -73,15 +74,13 @@ impl Habits {
 
     /// What suits these bytes.
     pub(super) fn for_bytes(bytes: &[u8]) -> Self {
-        let sampled = bytes.iter().step_by(CLASS_STRIDE);
-        let all = sampled.len();
-        let foreign = sampled.filter(|&&byte| byte == 0 || !byte.is_ascii()).count();
-        if foreign * 16 < all { Self::TEXT } else { Self::BINARY }
+        match Kind::of(bytes) {
+            Kind::Text => Self::TEXT,
+            Kind::Binary => Self::BINARY,
+        }
     }
 }
 
-/// One byte in this many decides whether the bytes are text.
-const CLASS_STRIDE: usize = 24;
 /// Symbols that have not occurred cost at most this.
 const UNSEEN: u32 = 11 * UNIT;
 const SLOTS: usize = 64;

@@ -1,8 +1,13 @@
 //! A quick parse over cached matches: gives the first statistics.
 
 use super::cache::{LENGTH_BITS, LENGTH_MASK, MatchCache};
-use super::parse::{Parse, Recent};
+use super::parse::{Parse, Recent, slot_of};
 use crate::matchfinder::Data;
+
+/// Matches of two bytes are not taken from this offset slot on.
+pub(super) const FIRST_WITHOUT_2: u32 = 12;
+/// Matches of three bytes are not taken from this offset slot on.
+pub(super) const FIRST_WITHOUT_3: u32 = 22;
 
 /// Rates a match found: near offsets are cheaper than far ones.
 #[inline(always)]
@@ -27,7 +32,10 @@ pub(super) fn parse(
         }
         let found = cache.matches[next + count - 1];
         let (length, code) = ((found & LENGTH_MASK) as usize, found >> LENGTH_BITS);
-        if length == 3 && code > 1500 || length == 2 && code > 64 { (0, 0) } else { (length, code) }
+        let slot = slot_of(code);
+        let useless =
+            length == 2 && slot >= FIRST_WITHOUT_2 || length == 3 && slot >= FIRST_WITHOUT_3;
+        if useless { (0, 0) } else { (length, code) }
     };
     while pos < end {
         let limit = (end - pos).min(257);

@@ -29,15 +29,9 @@ pub(super) struct Optimal {
     pub(super) jump: Jump,
     /// A match longer than this leaves only longer ones of interest to the positions it covers.
     pub(super) satisfied: usize,
-    /// Bytes of each [`SAMPLE_STRIDE`] that are parsed first, for better statistics than those of the
-    /// quick parse; zero for none.
-    pub(super) sample: usize,
     /// Parses of the whole block, each with the costs that the one before found.
     pub(super) passes: u32,
 }
-
-/// Distance between the beginnings of samples, in bytes.
-pub(super) const SAMPLE_STRIDE: usize = 4096;
 
 /// Levels below this one parse lazily.
 const FIRST_OPTIMAL: u32 = 45;
@@ -54,7 +48,8 @@ impl Settings {
             return Self::lazy(level);
         }
         let (depth, nice, satisfied, lengths) = match level {
-            ..70 => (level * 4 / 5, (level as usize * 5).min(250), 24, 28),
+            ..60 => (level * 4 / 5, (level as usize * 5).min(250), 12, 16),
+            60..70 => (level * 4 / 5, 250, 24, 28),
             _ => (level / 2, 250, 64, 32),
         };
         let passes = match level {
@@ -62,12 +57,11 @@ impl Settings {
             70..90 => 2,
             _ => (level / 33).min(6),
         };
-        let sample = if (60..70).contains(&level) { 512 } else { 0 };
-        let jump = Jump { length: nice, keep: 8, lengths, margin: 0 };
+        let jump = Jump { length: nice, keep: 8, lengths };
         let effort = Effort { depth, nice };
         Self {
-            strategy: Strategy::Optimal(Optimal { effort, jump, satisfied, sample, passes }),
-            cell_size: 2048,
+            strategy: Strategy::Optimal(Optimal { effort, jump, satisfied, passes }),
+            cell_size: 512,
         }
     }
 

@@ -3,9 +3,13 @@
 //! The chunk starts as a row of small cells. The pair of neighbours that gains most by sharing one set
 //! of codes (the symbols get longer, one header is saved) is joined, again and again, until no pair
 //! gains.
+//!
+//! What a pair costs together differs from the sum of both only by the symbols that both use, so only
+//! those are looked at.
 
 use super::cost::{UNIT, log2};
 use super::parse::{Cut, Frequencies};
+use crate::lzx::layout::{LENGTH_SYMBOLS, MAX_MAIN_SYMBOLS};
 
 /// Estimated bits of a block's header: a fixed part, and a part for each symbol in use. Fitted to real
 /// headers, most of which only code the difference to the block before.
@@ -13,34 +17,85 @@ const HEADER_BITS: u32 = 700;
 const HEADER_BITS_PER_SYMBOL: u32 = 4;
 /// `n * log2(n)` is tabulated below this.
 const TABLE: usize = 256;
+/// Words of a set of main symbols, of length symbols.
+const MAIN_WORDS: usize = MAX_MAIN_SYMBOLS.div_ceil(64);
+const LENGTH_WORDS: usize = LENGTH_SYMBOLS.div_ceil(64);
 
-/// A stretch of the parse and what it costs.
+/// The symbols that occur in a stretch.
+#[derive(Debug, Clone, Copy)]
+struct Symbols {
+    main: [u64; MAIN_WORDS],
+    length: [u64; LENGTH_WORDS],
+    aligned: [u64; 1],
+}
+
+impl Symbols {
+    fn of(freqs: &Frequencies) -> Self {
+        Self {
+            main: occurring(&freqs.main),
+            length: occurring(&freqs.length),
+            aligned: occurring(&freqs.aligned),
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        let words = self.main.iter_mut().chain(&mut self.length).chain(&mut self.aligned);
+        let others = other.main.iter().chain(&other.length).chain(&other.aligned);
+        for (word, other) in words.zip(others) {
+            *word |= other;
+        }
+    }
+}
+
+/// Which of the counts are not zero.
+fn occurring<const WORDS: usize>(counts: &[u32]) -> [u64; WORDS] {
+    let mut set = [0; WORDS];
+    for (word, counts) in set.iter_mut().zip(counts.chunks(64)) {
+        for (bit, &count) in counts.iter().enumerate() {
+            *word |= u64::from(count != 0) << bit;
+        }
+    }
+    set
+}
+
+/// What the cost of a stretch is made of.
+#[derive(Debug, Clone, Copy)]
+struct Sums {
+    /// Main symbols, length symbols, aligned symbols.
+    totals: [u32; 3],
+    /// The sum of `n * log2(n)` over the counts of all symbols.
+    known: u32,
+    /// How many different main and length symbols there are.
+    used: u32,
+}
+
+/// A stretch of the parse.
 #[derive(Debug, Clone, Copy)]
 struct Cell {
     /// Index of its cut: the statistics are too large to be moved about.
     cut: usize,
-    cost: u32,
+    symbols: Symbols,
+    sums: Sums,
     /// What joining the next cell to it gains.
     gain: i64,
-    joint_cost: u32,
+    joint: Sums,
 }
 
 /// Cuts parses into blocks.
 #[derive(Debug)]
 pub(super) struct Splitter {
     cells: Vec<Cell>,
-    main_symbols: usize,
     /// `n * log2(n)` in cost units.
     table: Box<[u32; TABLE]>,
 }
 
 impl Splitter {
-    pub(super) fn new(main_symbols: usize) -> Self {
+    pub(super) fn new() -> Self {
         let mut table = Box::new([0; TABLE]);
         for (n, entry) in (0..).zip(table.iter_mut()).skip(1) {
             *entry = n * log2(n);
         }
-        Self { cells: Vec::new(), main_symbols, table }
+        Self { cells: Vec::new(), table }
     }
 
     /// Joins the cells between a parse's cuts to blocks: the cuts that stay are the blocks' ends.
@@ -50,8 +105,9 @@ impl Splitter {
         }
         self.cells.clear();
         for (cut, Cut { freqs, .. }) in cuts.iter().enumerate() {
-            let cost = self.cost(freqs, None);
-            self.cells.push(Cell { cut, cost, gain: i64::MIN, joint_cost: 0 });
+            let symbols = Symbols::of(freqs);
+            let sums = self.sums(freqs, &symbols);
+            self.cells.push(Cell { cut, symbols, sums, gain: i64::MIN, joint: sums });
         }
         for i in 0..self.cells.len() - 1 {
             self.update_gain(i, cuts);
@@ -67,39 +123,68 @@ impl Splitter {
         cuts.truncate(self.cells.len());
     }
 
-    /// Entropy of the symbols of one or two cells, and an estimate of the header.
-    fn cost(&self, a: &Frequencies, b: Option<&Frequencies>) -> u32 {
-        static NOTHING: Frequencies = Frequencies::new();
-        let b = b.unwrap_or(&NOTHING);
-        let main = self.entropy(&a.main[..self.main_symbols], &b.main[..self.main_symbols]);
-        let length = self.entropy(&a.length, &b.length);
-        let aligned = self.entropy(&a.aligned, &b.aligned);
-        let used = main.1 + length.1;
-        main.0 + length.0 + aligned.0 + (HEADER_BITS + used * HEADER_BITS_PER_SYMBOL) * UNIT
+    fn sums(&self, freqs: &Frequencies, symbols: &Symbols) -> Sums {
+        let mut known = 0;
+        let mut add = |count: u32| known += self.self_information(count);
+        each(&symbols.main, |i| add(freqs.main[i]));
+        each(&symbols.length, |i| add(freqs.length[i]));
+        each(&symbols.aligned, |i| add(freqs.aligned[i]));
+        let sets = symbols.main.iter().chain(&symbols.length);
+        Sums {
+            totals: [
+                freqs.main.iter().sum(),
+                freqs.length.iter().sum(),
+                freqs.aligned.iter().sum(),
+            ],
+            known,
+            used: sets.map(|word| word.count_ones()).sum(),
+        }
     }
 
-    /// Cost of symbols with these frequencies, and how many different ones there are.
-    fn entropy(&self, a: &[u32], b: &[u32]) -> (u32, u32) {
-        let (mut total, mut sum, mut used) = (0, 0, 0);
-        for (&a, &b) in a.iter().zip(b) {
-            let freq = a + b;
-            total += freq;
-            used += u32::from(freq != 0);
-            sum += self.self_information(freq);
+    /// The sums of two stretches together.
+    fn joint_sums(&self, left: &Cell, right: &Cell, cuts: &[Cut]) -> Sums {
+        let (a, b) = (&cuts[left.cut].freqs, &cuts[right.cut].freqs);
+        let both = |a: u32, b: u32| {
+            self.self_information(a + b) - self.self_information(a) - self.self_information(b)
+        };
+        let mut known = left.sums.known + right.sums.known;
+        let shared = |a: &[u64], b: &[u64], i: usize| a[i] & b[i];
+        let (mut main, mut length) = ([0; MAIN_WORDS], [0; LENGTH_WORDS]);
+        for (i, word) in main.iter_mut().enumerate() {
+            *word = shared(&left.symbols.main, &right.symbols.main, i);
         }
-        (self.self_information(total) - sum, used)
+        for (i, word) in length.iter_mut().enumerate() {
+            *word = shared(&left.symbols.length, &right.symbols.length, i);
+        }
+        let aligned = [shared(&left.symbols.aligned, &right.symbols.aligned, 0)];
+        each(&main, |i| known += both(a.main[i], b.main[i]));
+        each(&length, |i| known += both(a.length[i], b.length[i]));
+        each(&aligned, |i| known += both(a.aligned[i], b.aligned[i]));
+        let twice: u32 = main.iter().chain(&length).map(|word| word.count_ones()).sum();
+        let mut totals = left.sums.totals;
+        for (total, other) in totals.iter_mut().zip(right.sums.totals) {
+            *total += other;
+        }
+        Sums { totals, known, used: left.sums.used + right.sums.used - twice }
+    }
+
+    /// Entropy of the symbols, and an estimate of the header.
+    fn cost(&self, sums: &Sums) -> i64 {
+        let whole: u32 = sums.totals.iter().map(|&total| self.self_information(total)).sum();
+        let header = (HEADER_BITS + sums.used * HEADER_BITS_PER_SYMBOL) * UNIT;
+        i64::from(whole) - i64::from(sums.known) + i64::from(header)
     }
 
     #[inline(always)]
-    fn self_information(&self, freq: u32) -> u32 {
-        if let Some(&value) = self.table.get(freq as usize) { value } else { freq * log2(freq) }
+    fn self_information(&self, count: u32) -> u32 {
+        if let Some(&value) = self.table.get(count as usize) { value } else { count * log2(count) }
     }
 
     fn update_gain(&mut self, i: usize, cuts: &[Cut]) {
         let [left, right, ..] = &self.cells[i..] else { return };
-        let joint_cost = self.cost(&cuts[left.cut].freqs, Some(&cuts[right.cut].freqs));
-        let gain = i64::from(left.cost) + i64::from(right.cost) - i64::from(joint_cost);
-        self.cells[i].joint_cost = joint_cost;
+        let joint = self.joint_sums(left, right, cuts);
+        let gain = self.cost(&left.sums) + self.cost(&right.sums) - self.cost(&joint);
+        self.cells[i].joint = joint;
         self.cells[i].gain = gain;
     }
 
@@ -110,7 +195,8 @@ impl Splitter {
             if let (Some(to), Some(from)) = (from_right.first_mut(), before.get(left.cut)) {
                 to.freqs.add(&from.freqs);
             }
-            right.cost = left.joint_cost;
+            right.symbols.add(&left.symbols);
+            right.sums = left.joint;
         }
         self.update_gain(i, cuts);
         if let Some(before) = i.checked_sub(1) {
@@ -118,6 +204,18 @@ impl Splitter {
         }
         if let Some(last) = self.cells.last_mut() {
             last.gain = i64::MIN;
+        }
+    }
+}
+
+/// Calls `f` with each member of a set.
+#[inline(always)]
+fn each(set: &[u64], mut f: impl FnMut(usize)) {
+    for (first, &word) in (0..).step_by(64).zip(set) {
+        let mut left = word;
+        while left != 0 {
+            f(first + left.trailing_zeros() as usize);
+            left &= left - 1;
         }
     }
 }

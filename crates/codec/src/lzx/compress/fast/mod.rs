@@ -65,7 +65,7 @@ impl FastEngine {
             },
             finder: zeroed(),
             items: Items::new(),
-            splitter: Splitter::new(main_symbols),
+            splitter: Splitter::new(),
             entries: Box::new(Entries::new()),
         }
     }
