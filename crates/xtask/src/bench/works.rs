@@ -110,6 +110,12 @@ pub(super) const ALL: [Work; 10] = [
                 time: 0.25,
                 size: Some(1.01),
             },
+            Variant {
+                name: "capture LZX:40 against the peer's default level",
+                arguments: capture!("LZX:40"),
+                time: 0.25,
+                size: Some(1.01),
+            },
         ],
     },
     Work {

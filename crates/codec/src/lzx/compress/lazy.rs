@@ -112,7 +112,7 @@ impl<S: Size> Lazy<'_, S> {
         let mut best = Choice { gain: self.prices.habits.least_gain, length: 0, code: 0 };
         self.try_recent(pos, limit, recent, &mut best);
         self.finder.search::<THOROUGH>(self.data, pos, limit, self.patience.effort, |found| {
-            self.consider(found, &mut best);
+            self.consider(pos, found, &mut best);
         });
         let habits = &self.prices.habits;
         if best.length < habits.sure {
@@ -143,7 +143,7 @@ impl<S: Size> Lazy<'_, S> {
         let floor = (choice.length - 1).max(3);
         let effort = self.patience.ahead;
         self.finder.search_longer(self.data, next, limit, floor, effort, |found| {
-            self.consider(found, &mut best);
+            self.consider(next, found, &mut best);
         });
         if best.length > 0 {
             return Some((1, best));
@@ -159,7 +159,8 @@ impl<S: Size> Lazy<'_, S> {
     fn try_recent(&self, pos: usize, limit: usize, recent: Recent, best: &mut Choice) {
         let (length, index) = recent.longest(self.data, pos, limit);
         if length >= MIN_MATCH {
-            let gain = self.prices.recent_gain(index, length);
+            let offset = recent.0[index as usize] as usize;
+            let gain = self.prices.recent_gain(index, length) + self.sequel(pos + length, offset);
             if gain > best.gain {
                 *best = Choice { gain, length, code: index };
             }
@@ -167,13 +168,24 @@ impl<S: Size> Lazy<'_, S> {
     }
 
     #[inline(always)]
-    fn consider(&self, found: Match, best: &mut Choice) {
+    fn consider(&self, pos: usize, found: Match, best: &mut Choice) {
         let Match { length, offset } = found;
         let code = offset as u32 + RECENT_OFFSETS as u32 - 1;
-        let gain = self.prices.found_gain(code, length);
+        let gain = self.prices.found_gain(code, length) + self.sequel(pos + length, offset);
         if gain > best.gain {
             *best = Choice { gain, length, code };
         }
+    }
+
+    /// What it is worth that the bytes from a match's end on agree with those `offset` before them here
+    /// and there: the offset will be a recent one then.
+    #[inline(always)]
+    fn sequel(&self, end: usize, offset: usize) -> i32 {
+        let differing = |at: usize| self.data.load64(at) ^ self.data.load64(at - offset);
+        let (low, high) = (zero_bytes(differing(end)), zero_bytes(differing(end + 8)));
+        // Two bytes in a row are the shortest match. The lowest byte of `high` stands above `low`.
+        let pairs = (low & (low >> 8 | high << 56)) + (high & high >> 8);
+        self.prices.habits.sequel * (pairs.wrapping_mul(EACH_BYTE) >> 56) as i32
     }
 
     /// Moves the beginning of `next`, a match at `offset`, back to where it and the match before it
@@ -240,4 +252,14 @@ impl<S: Size> Lazy<'_, S> {
         }
         taken.end()
     }
+}
+
+/// One in each byte.
+const EACH_BYTE: u64 = 0x0101_0101_0101_0101;
+
+/// One in each byte that is zero, and zero in the others.
+#[inline(always)]
+const fn zero_bytes(word: u64) -> u64 {
+    const LOW_BITS: u64 = 0x7F * EACH_BYTE;
+    !(((word & LOW_BITS) + LOW_BITS) | word | LOW_BITS) >> 7
 }

@@ -92,6 +92,12 @@ impl Frequencies {
         }
     }
 
+    fn clear(&mut self) {
+        self.main.fill(0);
+        self.length.fill(0);
+        self.aligned.fill(0);
+    }
+
     /// Adds the counts of `other`.
     pub(super) fn add(&mut self, other: &Self) {
         // Loop by loop, because chained iterators are not vectorized.
@@ -158,7 +164,7 @@ impl Parse {
     /// Begins a parse without cuts.
     pub(super) fn clear(&mut self) {
         self.sequences.clear();
-        self.freqs = Frequencies::new();
+        self.freqs.clear();
     }
 
     /// Begins a parse of `start..end` with a cut about every `cell_size` bytes.
@@ -187,8 +193,7 @@ impl Parse {
     fn cut(&mut self, pos: usize) -> bool {
         let far_from_end = pos + self.cell_size / 2 < self.end;
         if far_from_end {
-            let freqs = std::mem::replace(&mut self.freqs, Frequencies::new());
-            self.cuts.push(Cut { end: pos, sequences: self.sequences.len(), freqs });
+            self.push_cut(pos);
         }
         self.set_next_cut(pos);
         far_from_end
@@ -197,8 +202,13 @@ impl Parse {
     /// Ends a parse with cuts.
     pub(super) fn finish_cells(&mut self) {
         self.cut_at = usize::MAX;
-        let freqs = std::mem::replace(&mut self.freqs, Frequencies::new());
-        self.cuts.push(Cut { end: self.end, sequences: self.sequences.len(), freqs });
+        self.push_cut(self.end);
+    }
+
+    fn push_cut(&mut self, end: usize) {
+        let sequences = self.sequences.len();
+        self.cuts.push(Cut { end, sequences, freqs: self.freqs.clone() });
+        self.freqs.clear();
     }
 
     /// Counts literals.

@@ -21,6 +21,8 @@ pub(super) struct Habits {
     recent_bonus: i32,
     /// Other matches, too, cost less than their symbols: the next use of the offset is cheap.
     found_bonus: i32,
+    /// What each two equal bytes in a row, soon behind a match and at the same offset, are worth.
+    pub(super) sequel: i32,
     /// A match is left out if it gains less than this.
     pub(super) least_gain: i32,
     /// A match one position ahead must gain this much more.
@@ -41,6 +43,7 @@ impl Habits {
         worth: 200,
         recent_bonus: 128,
         found_bonus: 40,
+        sequel: 52,
         least_gain: -48,
         delay: 80,
         second_delay: 128,
@@ -50,26 +53,29 @@ impl Habits {
     };
     /// For programs and other tables of numbers.
     const BINARY: Self = Self {
-        worth: 184,
-        found_bonus: 32,
-        delay: 104,
-        second_delay: 76,
+        worth: 172,
+        recent_bonus: 108,
+        found_bonus: 52,
+        least_gain: -38,
+        delay: 84,
+        second_delay: 161,
         sure: 7,
-        doubt: 6,
+        doubt: -34,
         stride: 32,
         ..Self::USUAL
     };
     /// For text: few recent offsets come again, and literals are better than many a short match.
     const TEXT: Self = Self {
-        worth: 136,
-        recent_bonus: -28,
+        worth: 148,
+        recent_bonus: 37,
         found_bonus: 56,
-        least_gain: -48,
-        delay: -12,
-        second_delay: 16,
-        sure: 6,
-        doubt: 80,
+        least_gain: -28,
+        delay: 28,
+        second_delay: 76,
+        sure: 7,
+        doubt: 105,
         stride: 48,
+        ..Self::USUAL
     };
 
     /// What suits these bytes.
@@ -89,6 +95,8 @@ const SLOTS: usize = 64;
 #[derive(Debug)]
 pub(super) struct Prices {
     seen: Frequencies,
+    /// How often what has been parsed was taken note of.
+    lessons: usize,
     main_symbols: usize,
     pub(super) habits: Habits,
     literal: [i32; LITERALS],
@@ -102,6 +110,7 @@ impl Prices {
     pub(super) const fn new(main_symbols: usize) -> Self {
         Self {
             seen: Frequencies::new(),
+            lessons: 0,
             main_symbols,
             habits: Habits::USUAL,
             literal: [0; LITERALS],
@@ -113,6 +122,7 @@ impl Prices {
     /// Starts with what is usual, and the literals of `bytes`.
     pub(super) fn begin(&mut self, bytes: &[u8], habits: Habits) {
         self.habits = habits;
+        self.lessons = 0;
         self.seen = Frequencies::new();
         for &byte in bytes.iter().step_by(habits.stride) {
             self.seen.main[usize::from(byte)] += 1;
@@ -142,10 +152,20 @@ impl Prices {
         self.update();
     }
 
-    /// Takes note of what has been parsed.
+    /// Takes note of what has been parsed. The more is known the less it changes, so that the prices
+    /// follow ever more rarely.
     pub(super) fn learn(&mut self, freqs: &Frequencies) {
         self.seen.add(freqs);
-        self.update();
+        self.lessons += 1;
+        let interval = match self.lessons {
+            ..=8 => 1,
+            9..=16 => 2,
+            17..=32 => 4,
+            33.. => 8,
+        };
+        if self.lessons.is_multiple_of(interval) {
+            self.update();
+        }
     }
 
     fn update(&mut self) {

@@ -70,7 +70,8 @@ impl Settings {
         let (depth, satisfied, cell_size) = match level {
             ..FIRST_PATIENT => (level.div_ceil(4), 10, 8192),
             FIRST_PATIENT..FIRST_THOROUGH => (level / 2, 64, 4096),
-            _ => (level - FIRST_THOROUGH + 12, 64, 1024),
+            FIRST_THOROUGH..40 => ((level - FIRST_THOROUGH) * 4 + 4, 64, 512),
+            _ => ((level - FIRST_THOROUGH) * 4 + 4, 128, 256),
         };
         let patience = Patience {
             effort: Effort { depth, nice: 128 },

@@ -49,9 +49,16 @@ impl Symbols {
 
 /// Which of the counts are not zero.
 fn occurring<const WORDS: usize>(counts: &[u32]) -> [u64; WORDS] {
+    const BITS: [u32; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
     let mut set = [0; WORDS];
     for (word, counts) in set.iter_mut().zip(counts.chunks(64)) {
-        for (bit, &count) in counts.iter().enumerate() {
+        // Eight at once, which vectors do.
+        let (eights, rest) = counts.as_chunks::<8>();
+        for (eight, shift) in eights.iter().zip((0..).step_by(8)) {
+            let bits = eight.iter().zip(BITS).map(|(&count, bit)| if count == 0 { 0 } else { bit });
+            *word |= u64::from(bits.sum::<u32>()) << shift;
+        }
+        for (&count, bit) in rest.iter().zip(8 * eights.len()..) {
             *word |= u64::from(count != 0) << bit;
         }
     }
@@ -72,9 +79,8 @@ struct Sums {
 /// A stretch of the parse.
 #[derive(Debug, Clone, Copy)]
 struct Cell {
-    /// Index of its cut: the statistics are too large to be moved about.
+    /// Index of its cut and its symbols, which are too large to be moved about.
     cut: usize,
-    symbols: Symbols,
     sums: Sums,
     /// What joining the next cell to it gains.
     gain: i64,
@@ -85,6 +91,8 @@ struct Cell {
 #[derive(Debug)]
 pub(super) struct Splitter {
     cells: Vec<Cell>,
+    /// Of each cut.
+    symbols: Vec<Symbols>,
     /// `n * log2(n)` in cost units.
     table: Box<[u32; TABLE]>,
 }
@@ -95,7 +103,7 @@ impl Splitter {
         for (n, entry) in (0..).zip(table.iter_mut()).skip(1) {
             *entry = n * log2(n);
         }
-        Self { cells: Vec::new(), table }
+        Self { cells: Vec::new(), symbols: Vec::new(), table }
     }
 
     /// Joins the cells between a parse's cuts to blocks: the cuts that stay are the blocks' ends.
@@ -104,10 +112,12 @@ impl Splitter {
             return;
         }
         self.cells.clear();
+        self.symbols.clear();
         for (cut, Cut { freqs, .. }) in cuts.iter().enumerate() {
             let symbols = Symbols::of(freqs);
             let sums = self.sums(freqs, &symbols);
-            self.cells.push(Cell { cut, symbols, sums, gain: i64::MIN, joint: sums });
+            self.symbols.push(symbols);
+            self.cells.push(Cell { cut, sums, gain: i64::MIN, joint: sums });
         }
         for i in 0..self.cells.len() - 1 {
             self.update_gain(i, cuts);
@@ -144,6 +154,7 @@ impl Splitter {
     /// The sums of two stretches together.
     fn joint_sums(&self, left: &Cell, right: &Cell, cuts: &[Cut]) -> Sums {
         let (a, b) = (&cuts[left.cut].freqs, &cuts[right.cut].freqs);
+        let (in_a, in_b) = (&self.symbols[left.cut], &self.symbols[right.cut]);
         let both = |a: u32, b: u32| {
             self.self_information(a + b) - self.self_information(a) - self.self_information(b)
         };
@@ -151,12 +162,12 @@ impl Splitter {
         let shared = |a: &[u64], b: &[u64], i: usize| a[i] & b[i];
         let (mut main, mut length) = ([0; MAIN_WORDS], [0; LENGTH_WORDS]);
         for (i, word) in main.iter_mut().enumerate() {
-            *word = shared(&left.symbols.main, &right.symbols.main, i);
+            *word = shared(&in_a.main, &in_b.main, i);
         }
         for (i, word) in length.iter_mut().enumerate() {
-            *word = shared(&left.symbols.length, &right.symbols.length, i);
+            *word = shared(&in_a.length, &in_b.length, i);
         }
-        let aligned = [shared(&left.symbols.aligned, &right.symbols.aligned, 0)];
+        let aligned = [shared(&in_a.aligned, &in_b.aligned, 0)];
         each(&main, |i| known += both(a.main[i], b.main[i]));
         each(&length, |i| known += both(a.length[i], b.length[i]));
         each(&aligned, |i| known += both(a.aligned[i], b.aligned[i]));
@@ -195,7 +206,8 @@ impl Splitter {
             if let (Some(to), Some(from)) = (from_right.first_mut(), before.get(left.cut)) {
                 to.freqs.add(&from.freqs);
             }
-            right.symbols.add(&left.symbols);
+            let symbols = self.symbols[left.cut];
+            self.symbols[right.cut].add(&symbols);
             right.sums = left.joint;
         }
         self.update_gain(i, cuts);
