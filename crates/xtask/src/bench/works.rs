@@ -105,12 +105,6 @@ pub(super) const ALL: [Work; 10] = [
                 size: Some(1.0),
             },
             Variant {
-                name: "capture LZX:35 against the peer's default level",
-                arguments: capture!("LZX:35"),
-                time: 0.25,
-                size: Some(1.01),
-            },
-            Variant {
                 name: "capture LZX:40 against the peer's default level",
                 arguments: capture!("LZX:40"),
                 time: 0.25,
