@@ -55,21 +55,30 @@ pub(super) fn remove(parent: impl AsFd, name: &[u8]) -> Result<(), Errno> {
     rustix::fs::unlinkat(parent, name, AtFlags::empty())
 }
 
-/// Runs `make`, and once more after removing `name` if that is in the way.
+/// How often something in the way is removed.
+const REMOVALS: usize = 100;
+
+/// Runs `make`, and again after removing `name` each time that is in the way.
 ///
-/// `EEXIST` may come back if another process keeps putting it there.
+/// Two threads that make the same name (an image may have one twice) get into each other's way: what
+/// one found, the other may have removed meanwhile. `EEXIST` comes back if another process puts the name
+/// there again and again.
 pub(super) fn replacing<T>(
     parent: BorrowedFd<'_>,
     name: &[u8],
     make: impl Fn() -> Result<T, Errno>,
 ) -> Result<T, Errno> {
-    match make() {
-        Err(Errno::EXIST) => {
-            remove(parent, name)?;
-            make()
+    for _ in 0..REMOVALS {
+        match make() {
+            Err(Errno::EXIST) => {}
+            other => return other,
         }
-        other => other,
+        match remove(parent, name) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(error) => return Err(error),
+        }
     }
+    make()
 }
 
 /// Writes all of `data` at `offset`.
@@ -162,4 +171,31 @@ pub(super) fn ends_everything(error: Errno) -> bool {
 /// What the system said, as text.
 pub(super) fn text(error: Errno) -> String {
     std::io::Error::from(error).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn what_is_in_the_way_may_be_gone_meanwhile() {
+        let directory = tempfile::tempdir().unwrap();
+        let parent = fs_err::File::open(directory.path()).unwrap();
+        let failures = Cell::new(2);
+        let make = || {
+            failures.set(failures.get() - 1);
+            if failures.get() >= 0 { Err(Errno::EXIST) } else { Ok("made") }
+        };
+        assert_eq!(replacing(parent.as_fd(), b"name", make), Ok("made"));
+    }
+
+    #[test]
+    fn what_comes_back_again_and_again_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let parent = fs_err::File::open(directory.path()).unwrap();
+        let make = || Err::<(), _>(Errno::EXIST);
+        assert_eq!(replacing(parent.as_fd(), b"name", make), Err(Errno::EXIST));
+    }
 }
