@@ -263,3 +263,22 @@ const fn zero_bytes(word: u64) -> u64 {
     const LOW_BITS: u64 = 0x7F * EACH_BYTE;
     !(((word & LOW_BITS) + LOW_BITS) | word | LOW_BITS) >> 7
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zero_bytes_are_found_one_by_one() {
+        for zeros in 0..=255_u32 {
+            for other in [1, 0x7F, 0x80, 0xFF] {
+                let bytes = |zero, other| {
+                    u64::from_le_bytes(std::array::from_fn(|i| {
+                        if zeros >> i & 1 == 1 { zero } else { other }
+                    }))
+                };
+                assert_eq!(zero_bytes(bytes(0, other)), bytes(1, 0), "{zeros:08b}, {other:#x}");
+            }
+        }
+    }
+}

@@ -66,7 +66,7 @@ fn occurring<const WORDS: usize>(counts: &[u32]) -> [u64; WORDS] {
 }
 
 /// What the cost of a stretch is made of.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Sums {
     /// Main symbols, length symbols, aligned symbols.
     totals: [u32; 3],
@@ -229,5 +229,67 @@ fn each(set: &[u64], mut f: impl FnMut(usize)) {
             f(first + left.trailing_zeros() as usize);
             left &= left - 1;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts of which about half are zero, a few large.
+    fn counts(mut seed: u32) -> Frequencies {
+        let mut freqs = Frequencies::new();
+        let all = freqs.main.iter_mut().chain(&mut freqs.length).chain(&mut freqs.aligned);
+        for count in all {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            *count = match seed >> 28 {
+                0..8 => 0,
+                8..15 => seed >> 20 & 0x1F,
+                _ => seed >> 16 & 0x3FF,
+            };
+        }
+        freqs
+    }
+
+    #[test]
+    fn the_sums_of_two_stretches_are_those_of_their_joint_counts() {
+        for seed in 0..50 {
+            let cuts =
+                [seed, seed + 1000].map(|seed| Cut { end: 0, sequences: 0, freqs: counts(seed) });
+            let mut splitter = Splitter::new();
+            splitter.symbols = cuts.iter().map(|cut| Symbols::of(&cut.freqs)).collect();
+            let cell = |cut: usize| {
+                let sums = splitter.sums(&cuts[cut].freqs, &splitter.symbols[cut]);
+                Cell { cut, sums, gain: 0, joint: sums }
+            };
+            let joint = splitter.joint_sums(&cell(0), &cell(1), &cuts);
+            let mut both = cuts[0].freqs.clone();
+            both.add(&cuts[1].freqs);
+            assert_eq!(joint, splitter.sums(&both, &Symbols::of(&both)), "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn sums_count_every_symbol() {
+        let freqs = counts(7);
+        let splitter = Splitter::new();
+        let sums = splitter.sums(&freqs, &Symbols::of(&freqs));
+        let all = || freqs.main.iter().chain(&freqs.length);
+        assert_eq!(sums.used as usize, all().filter(|&&count| count > 0).count());
+        let known = all().chain(&freqs.aligned).map(|&count| splitter.self_information(count));
+        assert_eq!(sums.known, known.sum::<u32>());
+    }
+
+    #[test]
+    fn like_stretches_are_joined_and_unlike_ones_are_not() {
+        let block = |end: usize, first: usize| {
+            let mut freqs = Frequencies::new();
+            freqs.main[first..first + 100].fill(200);
+            Cut { end, sequences: end, freqs }
+        };
+        let mut cuts = vec![block(1, 0), block(2, 0), block(3, 120), block(4, 120)];
+        Splitter::new().split(&mut cuts);
+        assert_eq!(cuts.iter().map(|cut| cut.end).collect::<Vec<_>>(), [2, 4]);
+        assert_eq!(cuts[1].freqs.main[120], 400);
     }
 }
