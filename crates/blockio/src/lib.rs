@@ -4,8 +4,12 @@
 //!            ReadAt  (read_exact_at, len)          one reader serves many threads
 //!              │
 //!    ┌─────────┼──────────────┐
-//!  WriteAt   BlockDevice    (capabilities: Resize)
+//!  WriteAt   BlockDevice    (capabilities: Resize, Sparse)
+//!              │ extent()
+//!        Data | Zero          callers move bytes and never read a hole
 //! ```
+//!
+//! [`Expected`] and [`FieldFault`] are the words in which every format says what is wrong with a field.
 //!
 //! **Contract.** Offsets and lengths are bytes. All methods take `&self` and may be called from many
 //! threads at once; two writes to overlapping ranges have no defined order. `flush` returns only when
@@ -16,10 +20,12 @@
 #![forbid(unsafe_code)]
 
 mod device;
+mod fault;
 mod file;
 mod memory;
 mod traits;
 
-pub use device::{BlockDevice, FlatDevice};
+pub use device::{BlockDevice, Extent, FlatDevice, check_range};
+pub use fault::{Expected, FieldFault};
 pub use memory::MemoryFile;
-pub use traits::{ReadAt, Resize, WriteAt};
+pub use traits::{ReadAt, Resize, Sparse, Stored, WriteAt};

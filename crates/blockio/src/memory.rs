@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{PoisonError, RwLock};
 
-use crate::{ReadAt, Resize, WriteAt};
+use crate::{ReadAt, Resize, Sparse, WriteAt};
 
 fn past_end(offset: u64, wanted: usize, len: usize) -> io::Error {
     io::Error::new(
@@ -39,6 +39,10 @@ impl ReadAt for Vec<u8> {
         Ok(Self::len(self) as u64)
     }
 }
+
+impl Sparse for [u8] {}
+impl Sparse for Vec<u8> {}
+impl Sparse for MemoryFile {}
 
 /// A growable file in memory.
 #[derive(Debug, Default)]

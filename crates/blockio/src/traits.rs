@@ -44,6 +44,29 @@ pub trait Resize: WriteAt {
     fn set_len(&self, len: u64) -> io::Result<()>;
 }
 
+/// What the storage holds of a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// The first bytes are stored, this many.
+    Data(u64),
+    /// The first bytes are a hole, this many: they read as zeros and take no room.
+    Hole(u64),
+}
+
+/// Storage that knows its holes, so that nobody needs to read them.
+pub trait Sparse: ReadAt {
+    /// Says what the storage holds at `offset`: the stored bytes or the hole that begin there, cut to
+    /// `len` bytes. `len` is not 0 and the range lies inside the storage. Storage without holes
+    /// need not override this.
+    ///
+    /// # Errors
+    /// Whatever the storage reports.
+    fn stored(&self, offset: u64, len: u64) -> io::Result<Stored> {
+        let _everywhere = offset;
+        Ok(Stored::Data(len))
+    }
+}
+
 macro_rules! forward {
     ($($pointer:ty),*) => {$(
         impl<T: ReadAt + ?Sized> ReadAt for $pointer {
@@ -60,6 +83,11 @@ macro_rules! forward {
             }
             fn flush(&self) -> io::Result<()> {
                 (**self).flush()
+            }
+        }
+        impl<T: Sparse + ?Sized> Sparse for $pointer {
+            fn stored(&self, offset: u64, len: u64) -> io::Result<Stored> {
+                (**self).stored(offset, len)
             }
         }
         impl<T: Resize + ?Sized> Resize for $pointer {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use imprint_blockio::{MemoryFile, ReadAt, Resize, WriteAt};
+use imprint_blockio::{MemoryFile, ReadAt, Resize, Sparse, WriteAt};
 
 use crate::Random;
 
@@ -289,6 +289,8 @@ impl ReadAt for CrashFile {
         self.live.len()
     }
 }
+
+impl Sparse for CrashFile {}
 
 impl WriteAt for CrashFile {
     fn write_all_at(&self, buf: &[u8], offset: u64) -> io::Result<()> {

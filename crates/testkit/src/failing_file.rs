@@ -102,6 +102,8 @@ impl<T: ReadAt> ReadAt for FailingFile<T> {
     }
 }
 
+impl<T: ReadAt> imprint_blockio::Sparse for FailingFile<T> {}
+
 impl<T: WriteAt> WriteAt for FailingFile<T> {
     fn write_all_at(&self, buf: &[u8], offset: u64) -> io::Result<()> {
         let allowed = self.take(buf.len())?;

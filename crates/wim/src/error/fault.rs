@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+pub use imprint_blockio::Expected;
 use imprint_codec::{DecompressError, NewCodecError};
 use imprint_winvalues::BlobHash;
 
@@ -78,51 +79,6 @@ impl fmt::Display for Corruption {
 impl std::error::Error for Corruption {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         std::error::Error::source(&self.fault)
-    }
-}
-
-/// What a number should have been.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Expected {
-    /// This value.
-    Exactly(u64),
-    /// One of two values.
-    Either(u64, u64),
-    /// This value or less.
-    AtMost(u64),
-    /// This value or more.
-    AtLeast(u64),
-    /// From the first to the second value, both included.
-    Within(u64, u64),
-    /// A multiple of this value.
-    MultipleOf(u64),
-}
-
-impl fmt::Display for Expected {
-    /// Prints in decimal, or in hexadecimal if the alternate form is asked for.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hex = f.alternate();
-        let number = |f: &mut fmt::Formatter<'_>, value: u64| {
-            if hex { write!(f, "{value:#x}") } else { write!(f, "{value}") }
-        };
-        let (before, first, rest) = match *self {
-            Self::Exactly(value) => ("", value, None),
-            Self::Either(a, b) => ("", a, Some((" or ", b))),
-            Self::AtMost(value) => ("at most ", value, None),
-            Self::AtLeast(value) => ("at least ", value, None),
-            Self::Within(low, high) => ("from ", low, Some((" to ", high))),
-            Self::MultipleOf(value) => ("a multiple of ", value, None),
-        };
-        f.write_str(before)?;
-        number(f, first)?;
-        match rest {
-            Some((between, second)) => {
-                f.write_str(between)?;
-                number(f, second)
-            }
-            None => Ok(()),
-        }
     }
 }
 
