@@ -26,6 +26,7 @@
 //! randomness, no opening of files: they are handed in.
 #![forbid(unsafe_code)]
 
+mod chain;
 mod check;
 mod container;
 mod create;
@@ -35,6 +36,7 @@ mod pages;
 mod parent;
 mod raw;
 
+pub use chain::{Chain, ChainBuilder, LinkError, MAX_DEPTH};
 pub use check::{Finding, Severity};
 pub use container::{Container, Format, Kind, Placed, WritableContainer, WriteIds};
 pub use create::{NewDisk, NewParent};

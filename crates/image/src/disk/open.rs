@@ -1,0 +1,253 @@
+//! Opening disk files and the chains they belong to.
+
+use std::io;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use fs_err::File;
+use imprint_vdisk::{
+    ChainBuilder, Chain, Container, Format, OpenError, ParentLink, Raw, Structure, Vhd, VhdWriter,
+    Vhdx, VhdxWriter, WritableContainer, WriteIds, detect,
+};
+use imprint_winvalues::{FileTime, Guid};
+use rustix::fs::{FlockOperation, OFlags};
+
+use super::error::{ChainError, LinkFault};
+
+/// What the engine cannot know by itself: the time, and randomness.
+pub struct Fresh<'a> {
+    /// The time now.
+    pub now: FileTime,
+    /// Gives 16 random bytes.
+    pub random: &'a dyn Fn() -> io::Result<[u8; 16]>,
+}
+
+impl Fresh<'_> {
+    /// Makes a new GUID.
+    ///
+    /// # Errors
+    /// Whatever the source of randomness reports.
+    pub fn guid(&self) -> io::Result<Guid> {
+        Ok(Guid::from_random((self.random)()?))
+    }
+
+    /// Makes the identifiers of a session of writing.
+    ///
+    /// # Errors
+    /// As [`Self::guid`].
+    pub fn write_ids(&self) -> io::Result<WriteIds> {
+        Ok(WriteIds { file_write: self.guid()?, data_write: self.guid()?, log: self.guid()? })
+    }
+}
+
+/// How to open a disk file, and where its parents may be.
+#[derive(Clone, Debug, Default)]
+pub struct ChainOptions {
+    /// The format of the leaf; `None` finds out. Parents have the format of their child.
+    pub format: Option<Format>,
+    /// Folders in which parents are looked for, after the folder of the child.
+    pub folders: Vec<PathBuf>,
+}
+
+/// A locked disk file and what it claims to be.
+#[derive(Debug)]
+pub struct DiskFile {
+    /// The file; the lock goes with it.
+    pub file: File,
+    /// Its format: as given, or as found.
+    pub format: Format,
+}
+
+/// How a disk file is to be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Together with other readers.
+    Read,
+    /// Alone.
+    Write,
+}
+
+/// Opens and locks a file and finds out its format, if none is given.
+///
+/// # Errors
+/// [`ChainError::File`], [`ChainError::NotAFile`], [`ChainError::InUse`].
+pub fn open_file(
+    path: &Path,
+    format: Option<Format>,
+    access: Access,
+) -> Result<DiskFile, ChainError> {
+    // A pipe in the place of a disk must not make us wait.
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = fs_err::OpenOptions::new()
+        .read(true)
+        .write(access == Access::Write)
+        .custom_flags(flags)
+        .open(path)
+        .map_err(ChainError::File)?;
+    let kind = file.metadata().map_err(ChainError::File)?.file_type();
+    if !kind.is_file() && !kind.is_block_device() {
+        return Err(ChainError::NotAFile { path: path.to_owned() });
+    }
+    let lock = match access {
+        Access::Read => FlockOperation::NonBlockingLockShared,
+        Access::Write => FlockOperation::NonBlockingLockExclusive,
+    };
+    match rustix::fs::flock(file.file(), lock) {
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            return Err(ChainError::InUse { path: path.to_owned() });
+        }
+        // A file system without locks still holds disks.
+        Ok(()) | Err(rustix::io::Errno::NOTSUP | rustix::io::Errno::NOSYS) => {}
+        Err(error) => return Err(ChainError::File(error.into())),
+    }
+    let format = match format {
+        Some(format) => format,
+        None => detect(&file).map_err(ChainError::File)?,
+    };
+    Ok(DiskFile { file, format })
+}
+
+/// The sector size of raw files, which do not say theirs.
+const RAW_SECTOR_SIZE: u32 = 512;
+
+/// Opens a disk file as what it is.
+///
+/// # Errors
+/// Why it cannot be read.
+pub(super) fn reader(disk: DiskFile) -> Result<Box<dyn Container>, OpenError> {
+    let DiskFile { file, format } = disk;
+    Ok(match format {
+        Format::Raw => Box::new(Raw::open(file, RAW_SECTOR_SIZE)?),
+        Format::Vhd => Box::new(Vhd::open(file)?),
+        Format::Vhdx => Box::new(Vhdx::open(file)?),
+    })
+}
+
+/// Opens a disk file for writing.
+///
+/// # Errors
+/// Why it cannot be written.
+pub(super) fn writer(
+    disk: DiskFile,
+    ids: WriteIds,
+) -> Result<Box<dyn WritableContainer>, OpenError> {
+    let DiskFile { file, format } = disk;
+    Ok(match format {
+        Format::Raw => Box::new(Raw::open(file, RAW_SECTOR_SIZE)?),
+        Format::Vhd => Box::new(VhdWriter::open(file, ids)?),
+        Format::Vhdx => Box::new(VhdxWriter::open(file, ids)?),
+    })
+}
+
+/// Opens a disk with all its parents, for reading.
+///
+/// # Errors
+/// Which file, and why.
+pub fn open_chain(path: &Path, options: &ChainOptions) -> Result<Chain<dyn Container>, ChainError> {
+    let leaf = reader(open_file(path, options.format, Access::Read)?);
+    complete(leaf.map_err(|source| named(path, source))?, path, options)
+}
+
+/// Opens a disk for writing, and all its parents for reading.
+///
+/// # Errors
+/// Which file, and why.
+pub fn open_chain_for_writing(
+    path: &Path,
+    options: &ChainOptions,
+    ids: WriteIds,
+) -> Result<Chain<dyn WritableContainer>, ChainError> {
+    let leaf = writer(open_file(path, options.format, Access::Write)?, ids);
+    complete(leaf.map_err(|source| named(path, source))?, path, options)
+}
+
+fn named(path: &Path, source: OpenError) -> ChainError {
+    ChainError::Open { path: path.to_owned(), source: Box::new(source) }
+}
+
+/// Finds the parents of a leaf.
+fn complete<L: Container + ?Sized>(
+    leaf: Box<L>,
+    path: &Path,
+    options: &ChainOptions,
+) -> Result<Chain<L>, ChainError> {
+    let mut chain = ChainBuilder::new(leaf);
+    let mut child = path.to_owned();
+    let mut format = chain.leaf_format();
+    while let Some(wanted) = chain.wanted() {
+        let places = candidates(wanted, &child, &options.folders);
+        let missing = ChainError::ParentNotFound {
+            child: child.clone(),
+            wanted: wanted.file_names().into_iter().map(str::to_owned).collect(),
+        };
+        (child, format) = add_parent(&mut chain, places, &child, format).ok_or(missing)??;
+    }
+    chain.finish().map_err(|source| ChainError::Link {
+        child: child.clone(),
+        parent: child,
+        source: Box::new(source.into()),
+    })
+}
+
+/// Adds the first of some files that is the parent; `None` if there is no file.
+fn add_parent<L: Container + ?Sized>(
+    chain: &mut ChainBuilder<L>,
+    places: Vec<PathBuf>,
+    child: &Path,
+    format: Format,
+) -> Option<Result<(PathBuf, Format), ChainError>> {
+    let mut first_fault = None;
+    for parent in places {
+        let fault = match open_parent(&parent) {
+            Ok(disk) => match chain.push(disk) {
+                Ok(()) => return Some(Ok((parent, format))),
+                Err(error) => LinkFault::Link(error),
+            },
+            Err(fault) => fault,
+        };
+        let source = Box::new(fault);
+        first_fault.get_or_insert(ChainError::Link { child: child.to_owned(), parent, source });
+    }
+    first_fault.map(Err)
+}
+
+fn open_parent(path: &Path) -> Result<Box<dyn Container>, LinkFault> {
+    let disk = open_file(path, None, Access::Read).map_err(|error| match error {
+        ChainError::File(error) => LinkFault::File(error),
+        other => LinkFault::File(io::Error::other(other)),
+    })?;
+    Ok(reader(disk)?)
+}
+
+/// The files a parent may be: its names in the folder of the child and in the allowed ones, in any case of
+/// letters, since Windows' names have none.
+fn candidates(wanted: &ParentLink, child: &Path, folders: &[PathBuf]) -> Vec<PathBuf> {
+    let beside = child.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let beside = beside.unwrap_or(Path::new("."));
+    let names = wanted.file_names();
+    let mut found = Vec::new();
+    for folder in [beside].into_iter().chain(folders.iter().map(PathBuf::as_path)) {
+        for name in &names {
+            let exact = folder.join(name);
+            if exact.symlink_metadata().is_ok() {
+                found.push(exact);
+            } else {
+                found.extend(ignoring_case(folder, name));
+            }
+        }
+    }
+    found
+}
+
+/// The file of a folder that has this name in other letters.
+fn ignoring_case(folder: &Path, name: &str) -> Option<PathBuf> {
+    let entries = fs_err::read_dir(folder).ok()?;
+    let wanted = name.to_lowercase();
+    let mut same: Vec<PathBuf> = entries
+        .filter_map(Result::ok)
+        .filter(|entry| entry.file_name().to_string_lossy().to_lowercase() == wanted)
+        .map(|entry| entry.path())
+        .collect();
+    same.sort();
+    same.into_iter().next()
+}
