@@ -214,19 +214,6 @@ impl Chain<dyn WritableContainer> {
         self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes whole sectors.
-    fn write_sectors(&self, mut buf: &[u8], mut offset: u64) -> io::Result<()> {
-        while !buf.is_empty() {
-            let placed = self.leaf.allocate(offset, buf.len() as u64).map_err(write_failed)?;
-            let len = usize::try_from(placed.len).unwrap_or(buf.len()).clamp(1, buf.len());
-            let (piece, rest) = buf.split_at(len);
-            self.leaf.target().write_all_at(piece, placed.offset)?;
-            offset += piece.len() as u64;
-            buf = rest;
-        }
-        Ok(())
-    }
-
     /// Writes bytes that are part of one sector.
     fn patch(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         if bytes.is_empty() {
@@ -241,7 +228,7 @@ impl Chain<dyn WritableContainer> {
         if let Some(place) = whole.get_mut(within..within + bytes.len()) {
             place.copy_from_slice(bytes);
         }
-        self.write_sectors(&whole, start)
+        self.leaf.write(&whole, start).map_err(write_failed)
     }
 
     /// Makes a range of the device read as zeros, without storing them where the leaf can.
@@ -332,7 +319,7 @@ impl WriteAt for Chain<dyn WritableContainer> {
         let (head, rest) = buf.split_at(usize::try_from(first - offset).unwrap_or(buf.len()));
         let (middle, tail) = rest.split_at(usize::try_from(last - first).unwrap_or(rest.len()));
         self.patch(head, offset)?;
-        self.write_sectors(middle, first)?;
+        self.leaf.write(middle, first).map_err(write_failed)?;
         self.patch(tail, last)
     }
 

@@ -32,6 +32,7 @@ mod container;
 mod create;
 mod detect;
 mod error;
+mod merge;
 mod pages;
 mod parent;
 mod raw;
@@ -44,5 +45,6 @@ pub use detect::detect;
 pub use error::{
     Corruption, CreateError, OpenError, ReadError, RefusedWrite, Structure, WriteError,
 };
+pub use merge::{MergeError, merge};
 pub use parent::{ParentLink, ParentPath, PathKind};
 pub use raw::Raw;

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use imprint_progress::Cancelled;
-use imprint_vdisk::{CreateError, LinkError, OpenError, ReadError, WriteError};
+use imprint_vdisk::{CreateError, Format, LinkError, MergeError, OpenError, ReadError, WriteError};
 
 /// A disk file or a chain of them cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +72,11 @@ pub enum LinkFault {
     File(#[from] io::Error),
 }
 
+fn paths_text(paths: &[PathBuf]) -> String {
+    let names: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+    names.join(", ")
+}
+
 fn wanted_text(wanted: &[String]) -> String {
     if wanted.is_empty() { "of unknown name".to_owned() } else { wanted.join(" or ") }
 }
@@ -83,6 +88,37 @@ pub enum DiskError {
     /// A disk cannot be opened.
     #[error(transparent)]
     Chain(#[from] ChainError),
+    /// There is a file of that name already.
+    #[error("{} exists already", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A disk of this format cannot have children.
+    #[error("{} is a {format} disk, which cannot have children", path.display())]
+    NoChildren {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        format: Format,
+    },
+    /// Disks that differ from this one would be lost.
+    #[error("{} has children: {}", path.display(), paths_text(children))]
+    HasChildren {
+        /// The file.
+        path: PathBuf,
+        /// Its children, as far as they were found.
+        children: Vec<PathBuf>,
+    },
+    /// There is nothing it could be merged into or moved to.
+    #[error("{} is not a differencing disk", path.display())]
+    NotDifferencing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A new file cannot be opened.
+    #[error(transparent)]
+    Open(OpenError),
     /// The new disk cannot be made.
     #[error(transparent)]
     Create(#[from] CreateError),
@@ -99,19 +135,12 @@ pub enum DiskError {
     /// The metadata of the source cannot be read.
     #[error(transparent)]
     Resolve(#[from] ReadError),
-    /// The bytes cannot be written.
-    #[error("failed to write {length} bytes at offset {offset:#x} of the disk")]
-    Write {
-        /// Where on the disk.
-        offset: u64,
-        /// How many bytes.
-        length: u64,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The metadata cannot be written.
+    /// A disk file cannot be written.
     #[error(transparent)]
-    Metadata(#[from] WriteError),
+    Write(#[from] WriteError),
+    /// A child cannot be merged into its parent.
+    #[error(transparent)]
+    Merge(#[from] MergeError),
     /// The new file cannot be made or named.
     #[error("failed to write disk file")]
     File(#[source] io::Error),

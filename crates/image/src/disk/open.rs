@@ -11,6 +11,7 @@ use imprint_vdisk::{
 };
 use imprint_winvalues::{FileTime, Guid};
 use rustix::fs::{FlockOperation, OFlags};
+use rustix::io::Errno;
 
 use super::error::{ChainError, LinkFault};
 
@@ -65,6 +66,8 @@ pub enum Access {
     Read,
     /// Alone.
     Write,
+    /// For a glance that disturbs nobody and needs nothing to stand still.
+    Look,
 }
 
 /// Opens and locks a file and finds out its format, if none is given.
@@ -88,23 +91,26 @@ pub fn open_file(
     if !kind.is_file() && !kind.is_block_device() {
         return Err(ChainError::NotAFile { path: path.to_owned() });
     }
-    let lock = match access {
-        Access::Read => FlockOperation::NonBlockingLockShared,
-        Access::Write => FlockOperation::NonBlockingLockExclusive,
-    };
-    match rustix::fs::flock(file.file(), lock) {
-        Err(rustix::io::Errno::WOULDBLOCK) => {
-            return Err(ChainError::InUse { path: path.to_owned() });
-        }
-        // A file system without locks still holds disks.
-        Ok(()) | Err(rustix::io::Errno::NOTSUP | rustix::io::Errno::NOSYS) => {}
-        Err(error) => return Err(ChainError::File(error.into())),
-    }
+    lock(&file, path, access)?;
     let format = match format {
         Some(format) => format,
         None => detect(&file).map_err(ChainError::File)?,
     };
     Ok(DiskFile { file, format })
+}
+
+fn lock(file: &File, path: &Path, access: Access) -> Result<(), ChainError> {
+    let lock = match access {
+        Access::Read => FlockOperation::NonBlockingLockShared,
+        Access::Write => FlockOperation::NonBlockingLockExclusive,
+        Access::Look => return Ok(()),
+    };
+    match rustix::fs::flock(file.file(), lock) {
+        Err(Errno::WOULDBLOCK) => Err(ChainError::InUse { path: path.to_owned() }),
+        // A file system without locks still holds disks.
+        Ok(()) | Err(Errno::NOTSUP | Errno::NOSYS) => Ok(()),
+        Err(error) => Err(ChainError::File(error.into())),
+    }
 }
 
 /// The sector size of raw files, which do not say theirs.
@@ -173,14 +179,13 @@ fn complete<L: Container + ?Sized>(
 ) -> Result<Chain<L>, ChainError> {
     let mut chain = ChainBuilder::new(leaf);
     let mut child = path.to_owned();
-    let mut format = chain.leaf_format();
     while let Some(wanted) = chain.wanted() {
         let places = candidates(wanted, &child, &options.folders);
         let missing = ChainError::ParentNotFound {
             child: child.clone(),
             wanted: wanted.file_names().into_iter().map(str::to_owned).collect(),
         };
-        (child, format) = add_parent(&mut chain, places, &child, format).ok_or(missing)??;
+        child = add_parent(&mut chain, places, &child).ok_or(missing)??;
     }
     chain.finish().map_err(|source| ChainError::Link {
         child: child.clone(),
@@ -194,13 +199,12 @@ fn add_parent<L: Container + ?Sized>(
     chain: &mut ChainBuilder<L>,
     places: Vec<PathBuf>,
     child: &Path,
-    format: Format,
-) -> Option<Result<(PathBuf, Format), ChainError>> {
+) -> Option<Result<PathBuf, ChainError>> {
     let mut first_fault = None;
     for parent in places {
         let fault = match open_parent(&parent) {
             Ok(disk) => match chain.push(disk) {
-                Ok(()) => return Some(Ok((parent, format))),
+                Ok(()) => return Some(Ok(parent)),
                 Err(error) => LinkFault::Link(error),
             },
             Err(fault) => fault,
