@@ -18,6 +18,8 @@ pub struct ConvertTo {
     pub format: Format,
     /// Fixed or dynamic; `None` is dynamic where the format can.
     pub kind: Option<Kind>,
+    /// The size in bytes, at least that of the source; `None` is that of the source.
+    pub size: Option<u64>,
     /// The unit of allocation in bytes.
     pub block_size: Option<u32>,
     /// How to copy.
@@ -51,12 +53,13 @@ pub fn convert_disk(
         block_size: to.block_size,
         ..Shape::of(leaf)
     };
+    let size = to.size.unwrap_or(source.size()).max(source.size());
     // A raw file may end within a sector; containers cannot.
-    let sector = u64::from(shape.sector_size);
-    let whole = source.size().checked_next_multiple_of(sector);
     let size = match to.format {
-        Format::Raw => source.size(),
-        Format::Vhd | Format::Vhdx => whole.unwrap_or(source.size()),
+        Format::Raw => size,
+        Format::Vhd | Format::Vhdx => {
+            size.checked_next_multiple_of(u64::from(shape.sector_size)).unwrap_or(size)
+        }
     };
     progress.begin("measuring", 0, 0);
     let data = data_bytes(source, progress)?;
