@@ -104,6 +104,18 @@ impl<L: Container + ?Sized> ChainBuilder<L> {
         }
     }
 
+    /// The leaf.
+    #[must_use]
+    pub fn leaf(&self) -> &L {
+        self.chain.leaf()
+    }
+
+    /// The parents there are so far, the leaf's own first.
+    #[must_use]
+    pub fn parents(&self) -> &[Box<dyn Container>] {
+        self.chain.parents()
+    }
+
     /// Adds the parent of the last disk.
     ///
     /// # Errors
@@ -114,7 +126,7 @@ impl<L: Container + ?Sized> ChainBuilder<L> {
         if depth + 1 >= MAX_DEPTH {
             return Err(LinkError::TooDeep);
         }
-        check_link(&*self.chain.leaf, link, &*parent)?;
+        check_parent(&*self.chain.leaf, link, &*parent)?;
         let identities = self.chain.parents.iter().map(|disk| disk.identity());
         let mut above = identities.chain([self.chain.leaf.identity()]);
         let identity = parent.identity();
@@ -135,11 +147,23 @@ impl<L: Container + ?Sized> ChainBuilder<L> {
     }
 }
 
+/// Holds a disk against what another says of its parent.
+///
+/// # Errors
+/// Why it is not that parent; [`LinkError::NotNeeded`] if the child has none.
+pub fn check_link(
+    child: &(impl Container + ?Sized),
+    parent: &(impl Container + ?Sized),
+) -> Result<(), LinkError> {
+    let link = child.parent().ok_or(LinkError::NotNeeded { depth: 0 })?;
+    check_parent(child, link, parent)
+}
+
 /// Holds a parent against what its child says, and against the leaf, whose size all have.
-fn check_link<L: Container + ?Sized>(
-    leaf: &L,
+fn check_parent(
+    leaf: &(impl Container + ?Sized),
     link: &ParentLink,
-    parent: &dyn Container,
+    parent: &(impl Container + ?Sized),
 ) -> Result<(), LinkError> {
     let formats = (leaf.format(), parent.format());
     let Some(actual) = parent.identity().filter(|_| formats.0 == formats.1) else {

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use imprint_vdisk::{Container, Kind, NewParent};
 use imprint_winvalues::FileTime;
 
-use super::error::{ChainError, DiskError};
+use super::error::DiskError;
+use super::inspect::DiskInfo;
 use super::make::{Making, Naming, Shape};
 use super::open::{Access, ChainOptions, Fresh, open_chain, open_file, reader};
 
@@ -21,8 +22,8 @@ pub fn create_child(
     options: &ChainOptions,
     naming: Naming,
     fresh: &Fresh<'_>,
-) -> Result<(), DiskError> {
-    let chain = open_chain(parent, options)?;
+) -> Result<DiskInfo, DiskError> {
+    let chain = open_chain(parent, options)?.chain;
     let leaf = chain.leaf();
     let shape = Shape { kind: Kind::Differencing, block_size, ..Shape::of(leaf) };
     let link = describe(parent, child, leaf)?;
@@ -30,8 +31,11 @@ pub fn create_child(
     // All disks of a chain are one disk to the system that starts from it.
     new.disk_id = leaf.disk_id().unwrap_or(new.disk_id);
     let making = Making::begin(child, naming, fresh)?;
-    making.container(shape.format, &new, fresh)?.close()?;
-    making.finish()
+    let disk = making.container(shape.format, &new, fresh)?;
+    let info = DiskInfo::of(&*disk);
+    disk.close()?;
+    making.finish()?;
+    Ok(info)
 }
 
 /// What a child at `child` writes down of a parent.
@@ -90,11 +94,14 @@ pub fn children_of(
     let Some(identity) = disk.identity() else { return Ok(Vec::new()) };
     let beside = parent.parent().filter(|folder| !folder.as_os_str().is_empty());
     let mut found = Vec::new();
-    for folder in [beside.unwrap_or(Path::new("."))].into_iter().chain(folders.iter().map(|f| &**f)) {
+    for folder in [beside.unwrap_or(Path::new("."))].into_iter().chain(folders.iter().map(|f| &**f))
+    {
         for entry in fs_err::read_dir(folder).map_err(DiskError::File)? {
             let path = entry.map_err(DiskError::File)?.path();
             let is_disk = path.extension().is_some_and(|ending| {
-                ["vhd", "vhdx", "avhd", "avhdx"].iter().any(|known| ending.eq_ignore_ascii_case(known))
+                ["vhd", "vhdx", "avhd", "avhdx"]
+                    .iter()
+                    .any(|known| ending.eq_ignore_ascii_case(known))
             });
             if is_disk && path.file_name() != parent.file_name() && is_child(&path, identity) {
                 found.push(path);
@@ -108,12 +115,8 @@ pub fn children_of(
 
 fn is_child(path: &Path, identity: imprint_winvalues::Guid) -> bool {
     // A child that is in use is still a child: the lock is not asked for.
-    let disk = match open_file(path, None, Access::Look) {
-        Ok(file) => reader(file),
-        Err(ChainError::File(_) | ChainError::NotAFile { .. }) => return false,
-        Err(_) => return false,
-    };
-    disk.is_ok_and(|disk| disk.parent().is_some_and(|link| link.accepts(identity)))
+    let Ok(file) = open_file(path, None, Access::Look) else { return false };
+    reader(file).is_ok_and(|disk| disk.parent().is_some_and(|link| link.accepts(identity)))
 }
 
 #[cfg(test)]

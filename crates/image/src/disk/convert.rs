@@ -75,10 +75,7 @@ pub fn convert_disk(
 }
 
 /// How many bytes of a disk are stored somewhere.
-pub(super) fn data_bytes(
-    disk: &impl BlockDevice,
-    progress: &Progress,
-) -> Result<u64, DiskError> {
+pub(super) fn data_bytes(disk: &impl BlockDevice, progress: &Progress) -> Result<u64, DiskError> {
     let failed = |offset, length| move |source| DiskError::Read { offset, length, source };
     let size = disk.len().map_err(failed(0, 0))?;
     let (mut offset, mut data) = (0, 0);

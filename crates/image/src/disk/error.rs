@@ -4,7 +4,9 @@ use std::io;
 use std::path::PathBuf;
 
 use imprint_progress::Cancelled;
-use imprint_vdisk::{CreateError, Format, LinkError, MergeError, OpenError, ReadError, WriteError};
+use imprint_vdisk::{
+    CreateError, Format, LinkError, MergeError, OpenError, ReadError, ReshapeError, WriteError,
+};
 
 /// A disk file or a chain of them cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -116,6 +118,28 @@ pub enum DiskError {
         /// The file.
         path: PathBuf,
     },
+    /// A fixed disk has all its room on purpose.
+    #[error("{} is a fixed disk: there is nothing to compact", path.display())]
+    NothingToCompact {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Disks cannot be made smaller.
+    #[error("{} has {now} bytes and cannot be made smaller ({wanted})", path.display())]
+    Shrink {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        now: u64,
+        /// The size asked for.
+        wanted: u64,
+    },
+    /// The disk cannot be read by itself.
+    #[error(transparent)]
+    Link(LinkError),
+    /// What a disk file says cannot be changed.
+    #[error(transparent)]
+    Reshape(#[from] ReshapeError),
     /// A new file cannot be opened.
     #[error(transparent)]
     Open(OpenError),

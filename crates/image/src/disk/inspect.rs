@@ -1,7 +1,7 @@
 //! What disk files say of themselves, and where the bytes of a disk are.
 
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use imprint_blockio::{BlockDevice, Extent};
 use imprint_progress::Progress;
@@ -109,6 +109,3 @@ fn joined(first: Extent, second: Extent) -> Option<Extent> {
         _ => None,
     }
 }
-
-/// The files of a chain, leaf first, as far as they are known to be: see [`super::open_chain`].
-pub type ChainPaths = Vec<PathBuf>;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::time::SystemTime;
 
 use fs_err::File;
 use imprint_blockio::{ReadAt, Resize, Sparse, Stored, WriteAt};
@@ -124,15 +125,34 @@ impl Making {
         })
     }
 
+    /// Names the file, which is whole, and gives it a time; returns its length.
+    pub(super) fn finish_dated(self, modified: SystemTime) -> Result<u64, DiskError> {
+        let file = self.pending.file();
+        self.fill()?;
+        file.file().set_modified(modified).map_err(DiskError::File)?;
+        let len = ReadAt::len(file).map_err(DiskError::File)?;
+        self.name()?;
+        Ok(len)
+    }
+
     /// Names the file, which is whole.
     pub(super) fn finish(self) -> Result<(), DiskError> {
+        self.fill()?;
+        self.name()
+    }
+
+    fn fill(&self) -> Result<(), DiskError> {
         let file = self.pending.file();
         let filled = match self.naming.room {
             Room::Sparse => Ok(()),
             Room::Reserved => reserve(file),
             Room::Written => fill_holes(file),
         };
-        filled.map_err(DiskError::File)?;
+        filled.map_err(DiskError::File)
+    }
+
+    fn name(self) -> Result<(), DiskError> {
+        let file = self.pending.file();
         if self.naming.durable {
             file.sync_all().map_err(DiskError::File)?;
         }

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use imprint_progress::Progress;
-use imprint_vdisk::{Container, Extents, Reshape, merge};
+use imprint_vdisk::{Reshape, check_link, merge};
 
 use super::child::children_of;
-use super::error::{ChainError, DiskError};
-use super::open::{Access, ChainOptions, Fresh, candidates, open_file, reshaper};
+use super::error::{ChainError, DiskError, LinkFault};
+use super::open::{Access, ChainOptions, Fresh, candidates, ids, not_found, open_file, reshaper};
 
 /// What a merge did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,10 +35,8 @@ pub fn merge_disk(
     progress: &Progress,
 ) -> Result<Merged, DiskError> {
     let file = open_file(child, options.format, Access::Write)?;
-    let leaf = reshaper(child, file, fresh)?;
-    let Some((path, parent)) = find_parent(child, &*leaf, options, fresh)? else {
-        return Err(DiskError::NotDifferencing { path: child.to_owned() });
-    };
+    let leaf = reshaper(child, file, ids(fresh)?)?;
+    let (path, parent) = find_parent(child, &*leaf, options, fresh)?;
     let orphans = children_of(child, &*leaf, &options.folders)?;
     // After a merge that was stopped at its very end only the child is left to be removed.
     if parent.identity() != leaf.identity() {
@@ -75,4 +73,39 @@ fn run(
         parent.set_identity(identity)?;
     }
     Ok(())
+}
+
+/// Opens the parent of a disk for writing. A disk with the child's own identity is the parent after
+/// a merge of which only the end is missing.
+fn find_parent(
+    child: &Path,
+    leaf: &dyn Reshape,
+    options: &ChainOptions,
+    fresh: &Fresh<'_>,
+) -> Result<(PathBuf, Box<dyn Reshape>), DiskError> {
+    let Some(wanted) = leaf.parent() else {
+        return Err(DiskError::NotDifferencing { path: child.to_owned() });
+    };
+    let mut fault = None;
+    for path in candidates(wanted, child, &options.folders) {
+        let disk = reshaper(&path, open_file(&path, None, Access::Write)?, ids(fresh)?)?;
+        if leaf.identity().is_some() && disk.identity() == leaf.identity() {
+            return Ok((path, disk));
+        }
+        match check_link(leaf, &*disk) {
+            Ok(()) => return Ok((path, disk)),
+            Err(error) => {
+                fault.get_or_insert((path, error));
+            }
+        }
+    }
+    Err(match fault {
+        None => not_found(wanted, child),
+        Some((parent, error)) => ChainError::Link {
+            child: child.to_owned(),
+            parent,
+            source: Box::new(LinkFault::Link(error)),
+        },
+    }
+    .into())
 }

@@ -1,19 +1,21 @@
 //! Opening disk files and the chains they belong to.
 
 use std::io;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use fs_err::File;
+use fs_err::os::unix::fs::OpenOptionsExt;
 use imprint_vdisk::{
-    ChainBuilder, Chain, Container, Format, OpenError, ParentLink, Raw, Structure, Vhd, VhdWriter,
+    Chain, ChainBuilder, Container, Format, OpenError, ParentLink, Raw, Reshape, Vhd, VhdWriter,
     Vhdx, VhdxWriter, WritableContainer, WriteIds, detect,
 };
 use imprint_winvalues::{FileTime, Guid};
 use rustix::fs::{FlockOperation, OFlags};
 use rustix::io::Errno;
 
-use super::error::{ChainError, LinkFault};
+use super::error::{ChainError, DiskError, LinkFault};
+use super::inspect::DiskInfo;
 
 /// What the engine cannot know by itself: the time, and randomness.
 pub struct Fresh<'a> {
@@ -39,6 +41,11 @@ impl Fresh<'_> {
     pub fn write_ids(&self) -> io::Result<WriteIds> {
         Ok(WriteIds { file_write: self.guid()?, data_write: self.guid()?, log: self.guid()? })
     }
+}
+
+/// As [`Fresh::write_ids`], with the error of an operation.
+pub(super) fn ids(fresh: &Fresh<'_>) -> Result<WriteIds, DiskError> {
+    fresh.write_ids().map_err(DiskError::File)
 }
 
 /// How to open a disk file, and where its parents may be.
@@ -129,29 +136,63 @@ pub(super) fn reader(disk: DiskFile) -> Result<Box<dyn Container>, OpenError> {
     })
 }
 
-/// Opens a disk file for writing.
-///
-/// # Errors
-/// Why it cannot be written.
-pub(super) fn writer(
+/// Opens a file as what it is; errors name it.
+pub(super) fn open_named(path: &Path, disk: DiskFile) -> Result<Box<dyn Container>, ChainError> {
+    reader(disk).map_err(|source| named(path, source))
+}
+
+/// Opens a file so that what it says of its disk can be changed.
+pub(super) fn reshaper(
+    path: &Path,
     disk: DiskFile,
     ids: WriteIds,
-) -> Result<Box<dyn WritableContainer>, OpenError> {
+) -> Result<Box<dyn Reshape>, ChainError> {
     let DiskFile { file, format } = disk;
-    Ok(match format {
-        Format::Raw => Box::new(Raw::open(file, RAW_SECTOR_SIZE)?),
-        Format::Vhd => Box::new(VhdWriter::open(file, ids)?),
-        Format::Vhdx => Box::new(VhdxWriter::open(file, ids)?),
-    })
+    let opened = || -> Result<Box<dyn Reshape>, OpenError> {
+        Ok(match format {
+            Format::Raw => Box::new(Raw::open(file, RAW_SECTOR_SIZE)?),
+            Format::Vhd => Box::new(VhdWriter::open(file, ids)?),
+            Format::Vhdx => Box::new(VhdxWriter::open(file, ids)?),
+        })
+    };
+    opened().map_err(|source| named(path, source))
+}
+
+/// A chain and the files it is made of.
+pub struct Opened<L: Container + ?Sized> {
+    /// The chain.
+    pub chain: Chain<L>,
+    /// Its files, leaf first.
+    pub paths: Vec<PathBuf>,
 }
 
 /// Opens a disk with all its parents, for reading.
 ///
 /// # Errors
 /// Which file, and why.
-pub fn open_chain(path: &Path, options: &ChainOptions) -> Result<Chain<dyn Container>, ChainError> {
-    let leaf = reader(open_file(path, options.format, Access::Read)?);
-    complete(leaf.map_err(|source| named(path, source))?, path, options)
+pub fn open_chain(
+    path: &Path,
+    options: &ChainOptions,
+) -> Result<Opened<dyn Container>, ChainError> {
+    let leaf = open_named(path, open_file(path, options.format, Access::Read)?)?;
+    let (builder, paths, missing) = complete(leaf, path, options);
+    finish(builder, paths, missing)
+}
+
+/// Opens a disk and as many of its parents as there are: what each says of itself, leaf first, and
+/// why the chain ends too early if it does.
+///
+/// # Errors
+/// Why the leaf cannot be opened.
+pub fn look_at_chain(
+    path: &Path,
+    options: &ChainOptions,
+) -> Result<(Vec<(PathBuf, DiskInfo)>, Option<ChainError>), ChainError> {
+    let leaf = open_named(path, open_file(path, options.format, Access::Look)?)?;
+    let (builder, paths, missing) = complete(leaf, path, options);
+    let parents = builder.parents().iter().map(|disk| DiskInfo::of(&**disk));
+    let infos = std::iter::once(DiskInfo::of(builder.leaf())).chain(parents);
+    Ok((paths.into_iter().zip(infos).collect(), missing))
 }
 
 /// Opens a disk for writing, and all its parents for reading.
@@ -162,36 +203,61 @@ pub fn open_chain_for_writing(
     path: &Path,
     options: &ChainOptions,
     ids: WriteIds,
-) -> Result<Chain<dyn WritableContainer>, ChainError> {
-    let leaf = writer(open_file(path, options.format, Access::Write)?, ids);
-    complete(leaf.map_err(|source| named(path, source))?, path, options)
+) -> Result<Opened<dyn WritableContainer>, ChainError> {
+    let leaf: Box<dyn WritableContainer> =
+        reshaper(path, open_file(path, options.format, Access::Write)?, ids)?;
+    let (builder, paths, missing) = complete(leaf, path, options);
+    finish(builder, paths, missing)
 }
 
 fn named(path: &Path, source: OpenError) -> ChainError {
     ChainError::Open { path: path.to_owned(), source: Box::new(source) }
 }
 
-/// Finds the parents of a leaf.
+fn finish<L: Container + ?Sized>(
+    builder: ChainBuilder<L>,
+    paths: Vec<PathBuf>,
+    missing: Option<ChainError>,
+) -> Result<Opened<L>, ChainError> {
+    if let Some(error) = missing {
+        return Err(error);
+    }
+    let last = paths.last().cloned().unwrap_or_default();
+    let chain = builder.finish().map_err(|source| ChainError::Link {
+        child: last.clone(),
+        parent: last,
+        source: Box::new(source.into()),
+    })?;
+    Ok(Opened { chain, paths })
+}
+
+/// Finds the parents of a leaf, as far as they are there: the chain, its files, and why it is not
+/// whole.
 fn complete<L: Container + ?Sized>(
     leaf: Box<L>,
     path: &Path,
     options: &ChainOptions,
-) -> Result<Chain<L>, ChainError> {
+) -> (ChainBuilder<L>, Vec<PathBuf>, Option<ChainError>) {
     let mut chain = ChainBuilder::new(leaf);
+    let mut paths = vec![path.to_owned()];
     let mut child = path.to_owned();
     while let Some(wanted) = chain.wanted() {
         let places = candidates(wanted, &child, &options.folders);
-        let missing = ChainError::ParentNotFound {
-            child: child.clone(),
-            wanted: wanted.file_names().into_iter().map(str::to_owned).collect(),
-        };
-        child = add_parent(&mut chain, places, &child).ok_or(missing)??;
+        let missing = not_found(wanted, &child);
+        match add_parent(&mut chain, places, &child).unwrap_or(Err(missing)) {
+            Ok(parent) => {
+                paths.push(parent.clone());
+                child = parent;
+            }
+            Err(error) => return (chain, paths, Some(error)),
+        }
     }
-    chain.finish().map_err(|source| ChainError::Link {
-        child: child.clone(),
-        parent: child,
-        source: Box::new(source.into()),
-    })
+    (chain, paths, None)
+}
+
+pub(super) fn not_found(wanted: &ParentLink, child: &Path) -> ChainError {
+    let wanted = wanted.file_names().into_iter().map(str::to_owned).collect();
+    ChainError::ParentNotFound { child: child.to_owned(), wanted }
 }
 
 /// Adds the first of some files that is the parent; `None` if there is no file.
@@ -225,7 +291,7 @@ fn open_parent(path: &Path) -> Result<Box<dyn Container>, LinkFault> {
 
 /// The files a parent may be: its names in the folder of the child and in the allowed ones, in any case of
 /// letters, since Windows' names have none.
-fn candidates(wanted: &ParentLink, child: &Path, folders: &[PathBuf]) -> Vec<PathBuf> {
+pub(super) fn candidates(wanted: &ParentLink, child: &Path, folders: &[PathBuf]) -> Vec<PathBuf> {
     let beside = child.parent().filter(|folder| !folder.as_os_str().is_empty());
     let beside = beside.unwrap_or(Path::new("."));
     let names = wanted.file_names();

@@ -10,7 +10,7 @@ use super::convert::{ConvertTo, convert_disk};
 use super::copy::CopyOptions;
 use super::error::{ChainError, DiskError, LinkFault};
 use super::make::Naming;
-use super::open::{Access, ChainOptions, Fresh, open_chain, open_file, open_named, reshaper};
+use super::open::{Access, ChainOptions, Fresh, ids, open_chain, open_file, open_named, reshaper};
 
 /// Makes a disk larger. What is new reads as zeros.
 ///
@@ -43,7 +43,7 @@ pub fn resize_disk(
         // The only footer is at the end: there is no moment at which both sizes could be right.
         (Format::Vhd, Kind::Fixed) => grow_in_copy(path, size, options, fresh, progress),
         _ => {
-            let disk = reshaper(path, open_file(path, Some(format), Access::Write)?, fresh)?;
+            let disk = reshaper(path, open_file(path, Some(format), Access::Write)?, ids(fresh)?)?;
             disk.resize(size)?;
             Ok(disk.close()?)
         }
@@ -67,7 +67,7 @@ fn grow_in_copy(
         copy: CopyOptions::default(),
     };
     let naming = Naming { replace: true, ..Naming::default() };
-    convert_disk(&source, path, to, naming, fresh, progress)?;
+    convert_disk(&source.chain, path, to, naming, fresh, progress)?;
     Ok(())
 }
 
@@ -81,16 +81,17 @@ pub fn rebase_disk(
     options: &ChainOptions,
     fresh: &Fresh<'_>,
 ) -> Result<(), DiskError> {
-    let above = open_chain(parent, &ChainOptions { format: None, folders: options.folders.clone() })?;
-    let disk = reshaper(child, open_file(child, options.format, Access::Write)?, fresh)?;
+    let above =
+        open_chain(parent, &ChainOptions { format: None, folders: options.folders.clone() })?;
+    let disk = reshaper(child, open_file(child, options.format, Access::Write)?, ids(fresh)?)?;
     if disk.parent().is_none() {
         return Err(DiskError::NotDifferencing { path: child.to_owned() });
     }
-    check_link(&*disk, above.leaf()).map_err(|source| ChainError::Link {
+    check_link(&*disk, above.chain.leaf()).map_err(|source| ChainError::Link {
         child: child.to_owned(),
         parent: parent.to_owned(),
         source: Box::new(LinkFault::Link(source)),
     })?;
-    disk.rebase(&describe(parent, child, above.leaf())?)?;
+    disk.rebase(&describe(parent, child, above.chain.leaf())?)?;
     Ok(disk.close()?)
 }

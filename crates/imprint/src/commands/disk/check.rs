@@ -28,7 +28,11 @@ pub(super) fn run(args: &CheckArgs, console: &mut Console) -> anyhow::Result<Sta
         (None, _) => status(&faults.faults),
     };
     if console.json() {
-        console.print_json(&Document { path: path.to_string_lossy().into_owned(), faults, lost })?;
+        console.print_json(&Document {
+            path: path.to_string_lossy().into_owned(),
+            faults,
+            lost,
+        })?;
         return Ok(status);
     }
     for fault in &faults.faults {
@@ -47,11 +51,7 @@ pub(super) fn run(args: &CheckArgs, console: &mut Console) -> anyhow::Result<Sta
     Ok(status)
 }
 
-fn save(
-    args: &CheckArgs,
-    into: &Path,
-    console: &mut Console,
-) -> anyhow::Result<Vec<Lost>> {
+fn save(args: &CheckArgs, into: &Path, console: &mut Console) -> anyhow::Result<Vec<Lost>> {
     let format = args.file.format.map(Format::from);
     let lost = watch(console.progress(), |progress| {
         let naming = imprint_image::disk::Naming::default();

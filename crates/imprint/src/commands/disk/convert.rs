@@ -21,11 +21,7 @@ pub(super) fn flatten(args: &ConvertArgs, console: &mut Console) -> anyhow::Resu
     run(args, "flattened", console)
 }
 
-fn run(
-    args: &ConvertArgs,
-    done: &str,
-    console: &mut Console,
-) -> anyhow::Result<Status> {
+fn run(args: &ConvertArgs, done: &str, console: &mut Console) -> anyhow::Result<Status> {
     let source = open_chain(&args.input, &chain_options(args.input_format, &args.source))?;
     let format = format_of(&args.output, args.shape.format)?;
     let to = ConvertTo {

@@ -120,7 +120,9 @@ impl Document {
             facts.push(("Parent identity:", parent.identity.clone()));
             facts.extend(parent.alternative.iter().map(|guid| ("  or, merging:", guid.clone())));
             let paths = parent.paths.iter();
-            facts.extend(paths.map(|path| ("Parent path:", format!("{} ({})", path.path, path.kind))));
+            facts.extend(
+                paths.map(|path| ("Parent path:", format!("{} ({})", path.path, path.kind))),
+            );
         }
         facts
     }
