@@ -34,6 +34,7 @@ mod error;
 mod pages;
 mod parent;
 mod raw;
+mod vhdx;
 
 pub use check::{Finding, Severity};
 pub use container::{Container, Format, Kind, Placed, WritableContainer, WriteIds};
