@@ -1,7 +1,20 @@
 //! VHDX, version 2: fixed, dynamic and differencing disks. Source: \[MS-VHDX\].
+//!
+//! ```text
+//! header ─► log (Overlay) ─► region table ─► metadata ─► BatShape        Parts: checked once
+//!                                                           │
+//!                               BAT, sector bitmaps: Pages ─┴─► View::resolve ─► Extent
+//! ```
 
 mod bat;
 mod crc;
 mod header;
 mod layout;
+mod locator;
 mod log;
+mod metadata;
+mod parts;
+mod reader;
+mod region;
+
+pub use reader::Vhdx;
