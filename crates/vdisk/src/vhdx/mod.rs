@@ -8,6 +8,7 @@
 
 mod bat;
 mod crc;
+mod create;
 mod header;
 mod layout;
 mod locator;
@@ -17,4 +18,5 @@ mod parts;
 mod reader;
 mod region;
 
+pub use create::create_vhdx;
 pub use reader::Vhdx;
