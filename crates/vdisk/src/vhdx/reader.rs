@@ -36,7 +36,7 @@ impl<T: Sparse> Vhdx<T> {
     pub fn open(file: T) -> Result<Self, OpenError> {
         check_identifier(&file)?;
         let headers = read_headers(&file)?;
-        let file = Overlay::new(file, None);
+        let file = Overlay::open(file, &headers.current)?;
         let parts = Parts::read(&file, headers)?;
         let end = file.len().map_err(|source| OpenError::Io {
             structure: Structure::Payload,
