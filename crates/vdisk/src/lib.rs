@@ -38,6 +38,7 @@ mod parent;
 mod raw;
 mod reshape;
 mod standin;
+mod vhdx;
 
 pub use chain::{Chain, ChainBuilder, LinkError, MAX_DEPTH, check_link};
 pub use check::{Finding, Severity};
@@ -53,3 +54,4 @@ pub use parent::{ParentLink, ParentPath, PathKind};
 pub use raw::Raw;
 pub use reshape::Reshape;
 pub use standin::*;
+pub use vhdx::{Vhdx, check_vhdx, create_vhdx};
