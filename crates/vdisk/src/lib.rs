@@ -37,7 +37,6 @@ mod pages;
 mod parent;
 mod raw;
 mod reshape;
-mod standin;
 mod vhdx;
 
 pub use chain::{Chain, ChainBuilder, LinkError, MAX_DEPTH, check_link};
@@ -53,5 +52,4 @@ pub use merge::{MergeError, merge};
 pub use parent::{ParentLink, ParentPath, PathKind};
 pub use raw::Raw;
 pub use reshape::Reshape;
-pub use standin::*;
 pub use vhdx::{Vhdx, check_vhdx, create_vhdx};
