@@ -1,1 +1,12 @@
 //! Tests of the crate as its users see it.
+
+#[cfg(test)]
+mod vhdx_broken;
+#[cfg(test)]
+mod vhdx_create;
+#[cfg(test)]
+mod vhdx_differencing;
+#[cfg(test)]
+mod vhdx_files;
+#[cfg(test)]
+mod vhdx_read;
