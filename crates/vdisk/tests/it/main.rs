@@ -2,3 +2,12 @@
 
 #[cfg(test)]
 mod chain;
+mod vhdx_broken;
+#[cfg(test)]
+mod vhdx_create;
+#[cfg(test)]
+mod vhdx_differencing;
+#[cfg(test)]
+mod vhdx_files;
+#[cfg(test)]
+mod vhdx_read;
