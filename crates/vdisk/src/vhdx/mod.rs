@@ -17,6 +17,8 @@ mod metadata;
 mod parts;
 mod reader;
 mod region;
+mod writer;
 
 pub use create::create_vhdx;
 pub use reader::Vhdx;
+pub use writer::VhdxWriter;

@@ -36,7 +36,7 @@ impl<T: Sparse> Vhdx<T> {
     pub fn open(file: T) -> Result<Self, OpenError> {
         check_identifier(&file)?;
         let headers = read_headers(&file)?;
-        let file = Overlay::new(file, None);
+        let file = Overlay::open(file, &headers.current)?;
         let parts = Parts::read(&file, headers)?;
         let end = file.len().map_err(|source| OpenError::Io {
             structure: Structure::Payload,
@@ -262,7 +262,7 @@ impl<F: ReadAt + ?Sized> View<'_, F> {
     }
 
     /// Where the sector bitmap block of a chunk is.
-    fn bitmap(&self, chunk: u64) -> Result<u64, ReadError> {
+    pub(crate) fn bitmap(&self, chunk: u64) -> Result<u64, ReadError> {
         let structure = Structure::Bat;
         let index = self.parts.shape.bitmap_entry(chunk);
         let at = self.parts.entry_offset(index);
