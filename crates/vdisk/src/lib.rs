@@ -45,4 +45,4 @@ pub use error::{
 };
 pub use parent::{ParentLink, ParentPath, PathKind};
 pub use raw::Raw;
-pub use vhdx::{Vhdx, VhdxWriter, create_vhdx};
+pub use vhdx::{Vhdx, VhdxWriter, check_vhdx, create_vhdx};

@@ -7,6 +7,7 @@
 //! ```
 
 mod bat;
+mod check;
 mod crc;
 mod create;
 mod header;
@@ -17,8 +18,10 @@ mod metadata;
 mod parts;
 mod reader;
 mod region;
+mod usage;
 mod writer;
 
+pub use check::check_vhdx;
 pub use create::create_vhdx;
 pub use reader::Vhdx;
 pub use writer::VhdxWriter;
