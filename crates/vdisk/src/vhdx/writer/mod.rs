@@ -62,7 +62,7 @@ struct Session {
     ids: WriteIds,
     /// Nobody relies on the file yet: metadata go to their places without a log.
     is_new: bool,
-    /// The headers have the FileWriteGuid of this session.
+    /// The headers have the `FileWriteGuid` of this session.
     is_open: bool,
     /// The headers have the identity that the disk is to have at the end.
     is_identified: bool,
