@@ -2,7 +2,6 @@
 
 #[expect(
     clippy::cast_possible_truncation,
-    clippy::panic,
     clippy::redundant_pub_crate,
     reason = "the oracle is shared with the fuzz target"
 )]
