@@ -52,4 +52,4 @@ pub use merge::{MergeError, merge};
 pub use parent::{ParentLink, ParentPath, PathKind};
 pub use raw::Raw;
 pub use reshape::Reshape;
-pub use vhdx::{Vhdx, check_vhdx, create_vhdx};
+pub use vhdx::{Vhdx, VhdxWriter, check_vhdx, create_vhdx};

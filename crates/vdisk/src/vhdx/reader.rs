@@ -262,7 +262,7 @@ impl<F: ReadAt + ?Sized> View<'_, F> {
     }
 
     /// Where the sector bitmap block of a chunk is.
-    fn bitmap(&self, chunk: u64) -> Result<u64, ReadError> {
+    pub(crate) fn bitmap(&self, chunk: u64) -> Result<u64, ReadError> {
         let structure = Structure::Bat;
         let index = self.parts.shape.bitmap_entry(chunk);
         let at = self.parts.entry_offset(index);

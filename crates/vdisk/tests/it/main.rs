@@ -2,7 +2,10 @@
 
 #[cfg(test)]
 mod chain;
+#[cfg(test)]
 mod vhdx_broken;
+#[cfg(test)]
+mod vhdx_crash;
 #[cfg(test)]
 mod vhdx_create;
 #[cfg(test)]
@@ -10,4 +13,10 @@ mod vhdx_differencing;
 #[cfg(test)]
 mod vhdx_files;
 #[cfg(test)]
+mod vhdx_log_replay;
+#[cfg(test)]
+mod vhdx_model;
+#[cfg(test)]
 mod vhdx_read;
+#[cfg(test)]
+mod vhdx_write;
