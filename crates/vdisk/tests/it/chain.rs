@@ -1,6 +1,6 @@
 //! Chains of every format against a plain array of bytes.
 
-use imprint_blockio::{BlockDevice, Extent, MemoryFile, ReadAt, WriteAt};
+use imprint_blockio::{BlockDevice, Extent, MemoryFile, WriteAt};
 use imprint_testkit::Random;
 use imprint_vdisk::{
     Chain, ChainBuilder, Container, Format, Kind, LinkError, NewDisk, NewParent, Vhd, VhdWriter,
@@ -135,15 +135,18 @@ fn scribble(chain: &Chain<dyn WritableContainer>, model: &mut [u8], random: &mut
 fn check_equal(device: &impl BlockDevice, model: &[u8]) {
     let mut all = vec![0xaa; model.len()];
     device.read_exact_at(&mut all, 0).unwrap();
-    let differs = all.iter().zip(model).position(|(a, b)| a != b);
-    assert_eq!(differs, None, "first byte that differs");
+    if all != model {
+        let differs = all.iter().zip(model).position(|(a, b)| a != b);
+        panic!("first byte that differs: {differs:?}");
+    }
     // The map says the same: what it calls zero is zero, and it covers the disk without gaps.
     let mut offset = 0;
     while offset < model.len() as u64 {
         let extent = device.extent(offset, model.len() as u64 - offset).unwrap();
         let range = usize::try_from(offset).unwrap()..usize::try_from(offset + extent.len()).unwrap();
+        let range_len = range.len();
         match extent {
-            Extent::Zero { .. } => assert!(model[range].iter().all(|&byte| byte == 0)),
+            Extent::Zero { .. } => assert!(model[range] == vec![0; range_len]),
             Extent::Data { .. } => {}
             Extent::Parent { .. } => panic!("a device has no parent"),
         }
@@ -170,7 +173,7 @@ fn check_chain(setup: Setup, depth: usize, seed: u64) {
         states.push(model.clone());
     }
     // Children never change their parents.
-    for (count, state) in states.iter().enumerate() {
+    for (count, state) in states.iter().enumerate().step_by(1 + depth / 8) {
         check_equal(&open(setup, &files[..=count]), state);
     }
     // Merged from the leaf down, every chain shows what the leaf showed.
@@ -199,7 +202,7 @@ fn setups() -> Vec<Setup> {
 #[test]
 fn chains_show_what_was_written_last() {
     for (index, setup) in setups().into_iter().enumerate() {
-        for depth in [1, 2, 3, 7] {
+        for depth in [1, 2, 5] {
             check_chain(setup, depth, (index * 100 + depth) as u64);
         }
     }
@@ -207,7 +210,7 @@ fn chains_show_what_was_written_last() {
 
 #[test]
 fn chains_may_be_long() {
-    for (index, setup) in setups().into_iter().enumerate() {
+    for (index, setup) in [setups()[1], setups()[3]].into_iter().enumerate() {
         check_chain(setup, 32, 7000 + index as u64);
     }
 }
