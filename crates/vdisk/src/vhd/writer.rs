@@ -59,6 +59,18 @@ pub(super) struct State {
     poisoned: bool,
 }
 
+impl State {
+    /// What is at the end now is in the file for good.
+    pub(super) const fn settle(&mut self) {
+        self.committed = self.end;
+    }
+
+    /// Refuses everything later if a change was left half made.
+    pub(super) const fn poison_if(&mut self, failed: bool) {
+        self.poisoned = self.poisoned || failed;
+    }
+}
+
 impl<T: Sparse + Resize> VhdWriter<T> {
     /// Opens a file. If a crash or a program that was careless left only one of the two footers, the
     /// other is restored first.
@@ -231,6 +243,9 @@ impl<T: Sparse + Resize> VhdWriter<T> {
         if !state.fresh {
             self.put_footer(&state.footer, end)?;
         }
+        // From here on the room is taken, even if the table cannot be read.
+        state.end = end;
+        map.set_limit(end);
         if map.differencing {
             map.clear(&self.file, start)?;
         } else {
@@ -239,9 +254,6 @@ impl<T: Sparse + Resize> VhdWriter<T> {
             let bitmap = vec![0xff; usize::try_from(bits).unwrap_or(0)];
             self.put(Structure::SectorBitmap, &bitmap, start)?;
         }
-        // From here on the room is taken, even if the table cannot be read.
-        state.end = end;
-        map.set_limit(end);
         map.place(&self.file, block, entry)?;
         Ok(start)
     }
@@ -249,7 +261,7 @@ impl<T: Sparse + Resize> VhdWriter<T> {
     /// Commits; if that fails, everything later fails as well.
     pub(super) fn commit_state(&self, state: &mut State) -> Result<(), WriteError> {
         let result = self.write_changes(state);
-        state.poisoned = result.is_err();
+        state.poison_if(result.is_err());
         result
     }
 
@@ -297,7 +309,7 @@ impl<T: Sparse + Resize> VhdWriter<T> {
             return self.commit_state(state);
         }
         let result = self.put_pages(map, |_| true);
-        state.poisoned = result.is_err();
+        state.poison_if(result.is_err());
         result?;
         map.pages.clean();
         Ok(())

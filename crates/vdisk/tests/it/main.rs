@@ -1,4 +1,6 @@
 //! Tests of the crate as its users see it.
 
 #[cfg(test)]
-mod chain;
+mod vhd_files;
+#[cfg(test)]
+mod vhd_support;
