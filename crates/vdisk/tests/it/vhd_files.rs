@@ -25,7 +25,7 @@ fn a_child_has_everything_in_its_place() {
     // 512 footer, 1024 header, two locators of a sector each, 65,024 entries of 4 bytes, footer.
     assert_eq!(bytes.len(), 512 + 1024 + 1024 + 65_024 * 4 + 512);
     assert_eq!(bytes[..512], bytes[bytes.len() - 512..]);
-    assert_eq!(&bytes[..28], b"conectix\0\0\0\x02\0\x01\0\0\0\0\0\0\0\0\x02\0\x2c\xdc\x21\x80");
+    assert_eq!(&bytes[..28], b"conectix\0\0\0\x02\0\x01\0\0\0\0\0\0\0\0\x02\0\x2c\xe6\xad\x80");
     assert_eq!(&bytes[28..40], b"win \0\x0a\0\0Wi2k");
     assert_eq!(bytes[40..48], (127_u64 << 30).to_be_bytes());
     assert_eq!(bytes[40..48], bytes[48..56]);
@@ -161,7 +161,7 @@ fn one_footer_is_enough() {
     check_damage(
         Kind::Fixed,
         &[(end(500), &[0, 9])],
-        "VHD footer: checksum should be 0xffffe8ec, but is 0xffffe8f4 (at offset 0x100040)",
+        "VHD footer: checksum should be 0xffffee06, but is 0xffffee0e (at offset 0x100040)",
     );
 }
 
@@ -205,7 +205,7 @@ fn overlaps_and_lost_room_are_found() {
     assert_eq!(found[0].severity(), Severity::Error);
     assert_eq!(
         found[0].to_string(),
-        "block and block both take 4608 bytes at offset 0x14e00",
+        "block and block both take 4608 bytes at offset 0x12e00",
         "{found:?}"
     );
     assert_eq!(found.len(), 2, "{found:?}");
@@ -313,8 +313,9 @@ fn a_child_is_told_where_its_parent_is() {
         let before = file.to_bytes().len();
         disk.rebase(&parent).unwrap();
         let bytes = file.to_bytes();
-        // A path that fits where the old one was leaves nothing behind.
-        assert_eq!(bytes.len() == before, index != 1);
+        // A path that fits where the old one was leaves nothing behind; others take a little room.
+        assert_eq!(bytes.len() == before, index == 0);
+        assert!(bytes.len() <= before + 3 * 4096);
         let reader = Vhd::open(bytes.as_slice()).unwrap();
         let link = reader.parent().unwrap();
         assert_eq!(link.identity, Guid::from_random([9; 16]));

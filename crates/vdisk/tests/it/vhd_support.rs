@@ -48,8 +48,11 @@ pub(crate) fn contents(disk: &dyn Container, parent: &[u8]) -> Vec<u8> {
             }
             Extent::Zero { .. } => {}
             Extent::Parent { .. } => {
-                let there = parent.len().clamp(at, end);
-                bytes[at..there].copy_from_slice(&parent[at..there]);
+                // What the parent does not have reads as zeros.
+                let there = parent.len().min(end);
+                if at < there {
+                    bytes[at..there].copy_from_slice(&parent[at..there]);
+                }
             }
         }
         at = end;
