@@ -191,8 +191,7 @@ impl<T: Sparse + Resize> VhdWriter<T> {
     ) -> Result<u64, WriteError> {
         let from = header.bat_offset.get();
         let used = used * ENTRY_BYTES;
-        let length =
-            (u64::from(header.max_entries.get()) * ENTRY_BYTES).next_multiple_of(SECTOR);
+        let length = (u64::from(header.max_entries.get()) * ENTRY_BYTES).next_multiple_of(SECTOR);
         let mut done = 0;
         while done < length {
             let piece = PIECE.min(length - done);
@@ -232,9 +231,7 @@ impl<T: Sparse + Resize> VhdWriter<T> {
         old: &[LocatorDisk; 8],
     ) -> Result<bool, WriteError> {
         // Only what a path surely has: what the header says of its room is not to be trusted.
-        let room = |locator: &LocatorDisk| {
-            u64::from(locator.length.get()).next_multiple_of(SECTOR)
-        };
+        let room = |locator: &LocatorDisk| u64::from(locator.length.get()).next_multiple_of(SECTOR);
         let mut places: Vec<&LocatorDisk> = old
             .iter()
             .filter(|locator| matches!(locator.code, RELATIVE | ABSOLUTE))

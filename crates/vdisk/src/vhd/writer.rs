@@ -23,7 +23,7 @@ const ALIGNMENT: u64 = 4096;
 /// With more changed pages than this a commit is due.
 const MANY_PAGES: usize = 2048;
 /// Zeros are written in pieces of this many bytes.
-const ZEROES: [u8; 1 << 16] = [0; 1 << 16];
+static ZEROES: [u8; 1 << 16] = [0; 1 << 16];
 
 /// A VHD file, open for writing.
 ///
@@ -125,7 +125,9 @@ impl<T: Sparse + Resize> VhdWriter<T> {
 
     /// Where the last structure or block of a file ends whose footer is missing.
     fn last_byte_used(&self, parts: &Parts) -> Result<u64, OpenError> {
-        let (Some(map), Some(header)) = (&self.map, &parts.header) else { return Ok(parts.limit()) };
+        let (Some(map), Some(header)) = (&self.map, &parts.header) else {
+            return Ok(parts.limit());
+        };
         let mut end = parts.footer.header_at() + 1024;
         end = end.max(map.entry_offset(header.disk.max_entries.into()).min(parts.length));
         for locator in header.disk.locators.iter().filter(|locator| locator.code != [0; 4]) {
@@ -209,9 +211,12 @@ impl<T: Sparse + Resize> VhdWriter<T> {
         offset: u64,
     ) -> Result<(), WriteError> {
         let length = bytes.len() as u64;
-        self.file
-            .write_all_at(bytes, offset)
-            .map_err(|source| WriteError::Io { structure, offset, length, source })
+        self.file.write_all_at(bytes, offset).map_err(|source| WriteError::Io {
+            structure,
+            offset,
+            length,
+            source,
+        })
     }
 
     pub(super) fn flush(&self) -> Result<(), WriteError> {
@@ -220,9 +225,12 @@ impl<T: Sparse + Resize> VhdWriter<T> {
 
     pub(super) fn set_len(&self, length: u64) -> Result<(), WriteError> {
         let structure = Structure::Payload;
-        self.file
-            .set_len(length)
-            .map_err(|source| WriteError::Io { structure, offset: length, length: 0, source })
+        self.file.set_len(length).map_err(|source| WriteError::Io {
+            structure,
+            offset: length,
+            length: 0,
+            source,
+        })
     }
 
     pub(super) fn set_limit(&self, limit: u64) {
@@ -315,12 +323,7 @@ impl<T: Sparse + Resize> VhdWriter<T> {
         Ok(())
     }
 
-    fn allocate_in(
-        &self,
-        state: &mut State,
-        offset: u64,
-        len: u64,
-    ) -> Result<Placed, WriteError> {
+    fn allocate_in(&self, state: &mut State, offset: u64, len: u64) -> Result<Placed, WriteError> {
         let Some(map) = &self.map else {
             self.announce(state)?;
             return Ok(Placed { offset, len });

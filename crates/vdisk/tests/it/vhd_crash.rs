@@ -1,10 +1,10 @@
 //! Power cuts at every moment of a session with a VHD file.
 
+use imprint_blockio::MemoryFile;
 use imprint_testkit::{CrashFile, Cut, Random, soak};
 use imprint_vdisk::{
     Container, Kind, NewParent, Reshape, Vhd, VhdWriter, WritableContainer, create_vhd,
 };
-use imprint_blockio::MemoryFile;
 use imprint_winvalues::{FileTime, Guid};
 
 use crate::vhd_support::{assert_sound, change, contents, ids, new_disk};
@@ -119,11 +119,12 @@ fn check_cut(session: &Session, cut: Cut, random: &mut Random, what: &str) {
             None => sector.iter().all(|&byte| byte == 0),
         });
         // A sector written several times since the last commit may hold any of it.
-        let between = session.marks.iter().filter(|mark| {
-            mark.events <= after.events && mark.committed == before.committed
-        });
-        let right = right
-            || between.clone().any(|mark| mark.written.get(range.clone()) == Some(sector));
+        let between = session
+            .marks
+            .iter()
+            .filter(|mark| mark.events <= after.events && mark.committed == before.committed);
+        let right =
+            right || between.clone().any(|mark| mark.written.get(range.clone()) == Some(sector));
         assert!(right, "{what}: sector {index} is neither old nor new");
     }
     assert_sound(&left);

@@ -184,7 +184,8 @@ fn blocks_outside_the_file_are_named() {
         disk.resolve(0, 512).unwrap_err().to_string(),
         "block allocation table: block should end at or before 0x800, but ends at 0x201400 (at offset 0x600)"
     );
-    let second = "block allocation table: block's sector should be at least 1, but is 0 (at offset 0x604)";
+    let second =
+        "block allocation table: block's sector should be at least 1, but is 0 (at offset 0x604)";
     assert_eq!(disk.resolve(2 << 20, 512).unwrap_err().to_string(), second);
     assert_eq!(findings(&bytes)[1].to_string(), second);
 }

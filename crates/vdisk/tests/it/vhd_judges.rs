@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use imprint_testkit::tools::{output, require, require_any, run};
 use imprint_testkit::Random;
+use imprint_testkit::tools::{output, require, require_any, run};
 use imprint_vdisk::{Container, Kind, Vhd, VhdWriter, WritableContainer, create_vhd};
 
 use crate::vhd_support::{assert_sound, change, contents, ids, new_disk};
@@ -16,12 +16,7 @@ fn open(path: &Path) -> fs_err::File {
 /// Makes a file of ours and returns its path and its contents.
 fn make(directory: &Path, kind: Kind, size: u64, block_size: Option<u32>) -> (PathBuf, Vec<u8>) {
     let path = directory.join(format!("{kind}-{size}.vhd"));
-    let file = fs_err::File::options()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .open(&path)
-        .unwrap();
+    let file = fs_err::File::options().read(true).write(true).create_new(true).open(&path).unwrap();
     let disk = create_vhd(&file, &new_disk(kind, size, block_size)).unwrap();
     let mut model = vec![0; usize::try_from(size).unwrap()];
     let mut random = Random::new(size);
@@ -45,9 +40,12 @@ fn others_read_what_we_write() {
     let info = require("vhdiinfo");
     let directory = tempfile::tempdir().unwrap();
     for kind in [Kind::Fixed, Kind::Dynamic] {
-        for (size, block_size) in
-            [(512, None), (3 << 20, None), ((5 << 20) + 512, Some(512 << 10)), (4 << 20, Some(4096))]
-        {
+        for (size, block_size) in [
+            (512, None),
+            (3 << 20, None),
+            ((5 << 20) + 512, Some(512 << 10)),
+            (4 << 20, Some(4096)),
+        ] {
             let (path, model) = make(directory.path(), kind, size, block_size);
             let path = path.to_str().unwrap();
             let raw = format!("{path}.raw");
@@ -151,8 +149,15 @@ fn libvhdi_reads_a_chain() {
     let disk = create_vhd(&file, &new).unwrap();
     let mut expected = model.clone();
     let mut random = Random::new(5);
-    for _ in 0..20 {
-        change(&disk, &mut expected, &mut random);
+    for _ in 0..30 {
+        // Whole bytes of the bitmap, as systems with clusters of 4 KiB write: libvhdi takes every sector
+        // behind a present one of the same byte for present. Observed in: libvhdi 20210425,
+        // libvhdi_block_descriptor_read_sector_bitmap_data, which shifts the byte and forgets to
+        // look at one bit only.
+        let first = random.index(700);
+        let range = first * 4096..(first + 1 + random.index(60)) * 4096;
+        random.fill(&mut expected[range.clone()]);
+        disk.write(&expected[range.clone()], range.start as u64).unwrap();
     }
     Box::new(disk).close().unwrap();
     assert!(contents(&Vhd::open(open(&path)).unwrap(), &model) == expected);
@@ -160,11 +165,12 @@ fn libvhdi_reads_a_chain() {
     let point = directory.path().join("mounted");
     fs_err::create_dir(&point).unwrap();
     run(&mount, [&path, &point]);
-    let read = fs_err::read(point.join("vhdi2")).or_else(|_| fs_err::read(point.join("vhdi1")));
+    let read = [1, 2].map(|number| fs_err::read(point.join(format!("vhdi{number}"))));
     let names: Vec<_> =
         fs_err::read_dir(&point).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     run(&unmount, ["-u".as_ref(), point.as_os_str()]);
-    let read = read.unwrap();
-    assert_eq!(read.len(), expected.len(), "{names:?}");
-    assert!(read == expected, "{names:?}");
+    // The first is the base, the second the child over it.
+    let [lower, upper] = read.map(Result::unwrap);
+    assert!(lower == model, "{names:?}");
+    assert!(upper == expected, "{names:?}");
 }
