@@ -54,4 +54,4 @@ pub use parent::{ParentLink, ParentPath, PathKind};
 pub use raw::Raw;
 pub use reshape::Reshape;
 pub use vhd::{Vhd, VhdWriter, check_vhd, create_vhd};
-pub use vhdx::{Vhdx, check_vhdx, create_vhdx};
+pub use vhdx::{Vhdx, VhdxWriter, check_vhdx, create_vhdx};
