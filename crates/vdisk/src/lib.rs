@@ -53,5 +53,5 @@ pub use merge::{MergeError, merge};
 pub use parent::{ParentLink, ParentPath, PathKind};
 pub use raw::Raw;
 pub use reshape::Reshape;
-pub use vhd::{Vhd, VhdWriter, create_vhd};
+pub use vhd::{Vhd, VhdWriter, check_vhd, create_vhd};
 pub use vhdx::{Vhdx, VhdxWriter, check_vhdx, create_vhdx};

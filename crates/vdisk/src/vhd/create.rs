@@ -25,10 +25,7 @@ pub(super) const PIECE: u64 = 64 << 10;
 ///
 /// # Errors
 /// [`CreateError`].
-pub fn create_vhd<T: Sparse + Resize>(
-    file: T,
-    new: &NewDisk,
-) -> Result<VhdWriter<T>, CreateError> {
+pub fn create_vhd<T: Sparse + Resize>(file: T, new: &NewDisk) -> Result<VhdWriter<T>, CreateError> {
     let block_size = check(new)?;
     let footer = Footer::new(new.kind, new.size, new.identity, new.created);
     if new.kind == Kind::Fixed {

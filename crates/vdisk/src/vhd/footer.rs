@@ -2,7 +2,6 @@
 
 use imprint_blockio::Expected;
 use imprint_winvalues::{FileTime, Guid};
-use zerocopy::FromBytes;
 
 use super::geometry::Geometry;
 use super::layout::{
@@ -29,7 +28,7 @@ impl Footer {
             let expected = Expected::Exactly(expected);
             Corruption::code(Structure::Footer, at + offset, field, expected, actual)
         };
-        let disk = FooterDisk::read_from_bytes(bytes).map_err(|_| code(0, "length", 512, 0))?;
+        let disk: FooterDisk = zerocopy::transmute!(*bytes);
         if disk.cookie != FOOTER_COOKIE {
             let [expected, actual] = [FOOTER_COOKIE, disk.cookie].map(u64::from_be_bytes);
             return Err(code(0, "cookie", expected, actual));
@@ -167,7 +166,7 @@ pub(crate) fn from_seconds(seconds: u32) -> FileTime {
 
 #[cfg(test)]
 mod tests {
-    use zerocopy::IntoBytes;
+    use zerocopy::{FromBytes, IntoBytes};
 
     use super::*;
 

@@ -1,7 +1,6 @@
 //! The dynamic header: blocks, their table, the parent.
 
 use imprint_blockio::Expected;
-use zerocopy::FromBytes;
 
 use super::layout::{
     DynamicHeaderDisk, ENTRY_BYTES, HEADER_COOKIE, LocatorDisk, NOWHERE, SECTOR, VERSION, checksum,
@@ -31,8 +30,7 @@ impl Header {
         let number = |offset, field, expected, actual| {
             Corruption::number(structure, at + offset, field, expected, actual)
         };
-        let disk = DynamicHeaderDisk::read_from_bytes(bytes)
-            .map_err(|_| number(0, "length", Expected::Exactly(1024), 0))?;
+        let disk: DynamicHeaderDisk = zerocopy::transmute!(*bytes);
         if disk.cookie != HEADER_COOKIE {
             let [expected, actual] = [HEADER_COOKIE, disk.cookie].map(u64::from_be_bytes);
             return Err(code(0, "cookie", expected, actual));
@@ -133,11 +131,7 @@ mod tests {
             &[0, 0, 1, 0xff],
             &at("max table entries should be at least 512, but is 511 (at offset 0x21c)"),
         );
-        check(
-            32,
-            &[0, 0, 0, 0],
-            &at("block size should be 512, but is 0 (at offset 0x220)"),
-        );
+        check(32, &[0, 0, 0, 0], &at("block size should be 512, but is 0 (at offset 0x220)"));
         check(
             32,
             &[0, 0x30, 0, 0],
@@ -155,10 +149,6 @@ mod tests {
                 "block allocation table should end at or before 0x1000, but ends at 0x8000000000000e00 (at offset 0x210)",
             ),
         );
-        check(
-            700,
-            &[1],
-            &at("checksum should be 0xfffff474, but is 0xfffff475 (at offset 0x224)"),
-        );
+        check(700, &[1], &at("checksum should be 0xfffff474, but is 0xfffff475 (at offset 0x224)"));
     }
 }

@@ -126,7 +126,11 @@ impl Map {
             let blocks = (within + len).div_ceil(self.block_size);
             let absent = self.absent_run(file, block, blocks)?;
             let len = len.min(absent * self.block_size - within);
-            return Ok(if self.differencing { Extent::Parent { len } } else { Extent::Zero { len } });
+            return Ok(if self.differencing {
+                Extent::Parent { len }
+            } else {
+                Extent::Zero { len }
+            });
         };
         let mut len = len.min(self.block_size - within);
         if self.differencing {

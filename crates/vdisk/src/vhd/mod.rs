@@ -22,6 +22,8 @@
 //! the footers, which are one sector each, lead to it. The copy at the start is written before the
 //! footer at the end, which counts. Afterwards the header goes back to its old place in the same
 //! manner, because simple readers look for it there.
+
+mod check;
 mod create;
 mod footer;
 mod geometry;
@@ -31,8 +33,10 @@ mod locator;
 mod map;
 mod parts;
 mod reader;
+mod reshape;
 mod writer;
 
+pub use check::check_vhd;
 pub use create::create_vhd;
 pub use reader::Vhd;
 pub use writer::VhdWriter;

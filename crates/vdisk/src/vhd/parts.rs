@@ -69,8 +69,13 @@ impl Parts {
         };
         if end.is_some() && last.short {
             let expected = Expected::Exactly(FOOTER_BYTES);
-            let fault =
-                Corruption::number(Structure::Footer, last.at, "length", expected, FOOTER_BYTES - 1);
+            let fault = Corruption::number(
+                Structure::Footer,
+                last.at,
+                "length",
+                expected,
+                FOOTER_BYTES - 1,
+            );
             warnings.push(fault.clone());
             unwritable = Some(fault);
         }

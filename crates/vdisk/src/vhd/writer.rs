@@ -23,7 +23,7 @@ const ALIGNMENT: u64 = 4096;
 /// With more changed pages than this a commit is due.
 const MANY_PAGES: usize = 2048;
 /// Zeros are written in pieces of this many bytes.
-const ZEROES: [u8; 1 << 16] = [0; 1 << 16];
+static ZEROES: [u8; 1 << 16] = [0; 1 << 16];
 
 /// A VHD file, open for writing.
 ///
@@ -57,6 +57,18 @@ pub(super) struct State {
     fresh: bool,
     /// A commit failed.
     poisoned: bool,
+}
+
+impl State {
+    /// What is at the end now is in the file for good.
+    pub(super) const fn settle(&mut self) {
+        self.committed = self.end;
+    }
+
+    /// Refuses everything later if a change was left half made.
+    pub(super) const fn poison_if(&mut self, failed: bool) {
+        self.poisoned = self.poisoned || failed;
+    }
 }
 
 impl<T: Sparse + Resize> VhdWriter<T> {
@@ -113,7 +125,9 @@ impl<T: Sparse + Resize> VhdWriter<T> {
 
     /// Where the last structure or block of a file ends whose footer is missing.
     fn last_byte_used(&self, parts: &Parts) -> Result<u64, OpenError> {
-        let (Some(map), Some(header)) = (&self.map, &parts.header) else { return Ok(parts.limit()) };
+        let (Some(map), Some(header)) = (&self.map, &parts.header) else {
+            return Ok(parts.limit());
+        };
         let mut end = parts.footer.header_at() + 1024;
         end = end.max(map.entry_offset(header.disk.max_entries.into()).min(parts.length));
         for locator in header.disk.locators.iter().filter(|locator| locator.code != [0; 4]) {
@@ -197,9 +211,12 @@ impl<T: Sparse + Resize> VhdWriter<T> {
         offset: u64,
     ) -> Result<(), WriteError> {
         let length = bytes.len() as u64;
-        self.file
-            .write_all_at(bytes, offset)
-            .map_err(|source| WriteError::Io { structure, offset, length, source })
+        self.file.write_all_at(bytes, offset).map_err(|source| WriteError::Io {
+            structure,
+            offset,
+            length,
+            source,
+        })
     }
 
     pub(super) fn flush(&self) -> Result<(), WriteError> {
@@ -208,9 +225,12 @@ impl<T: Sparse + Resize> VhdWriter<T> {
 
     pub(super) fn set_len(&self, length: u64) -> Result<(), WriteError> {
         let structure = Structure::Payload;
-        self.file
-            .set_len(length)
-            .map_err(|source| WriteError::Io { structure, offset: length, length: 0, source })
+        self.file.set_len(length).map_err(|source| WriteError::Io {
+            structure,
+            offset: length,
+            length: 0,
+            source,
+        })
     }
 
     pub(super) fn set_limit(&self, limit: u64) {
@@ -231,6 +251,9 @@ impl<T: Sparse + Resize> VhdWriter<T> {
         if !state.fresh {
             self.put_footer(&state.footer, end)?;
         }
+        // From here on the room is taken, even if the table cannot be read.
+        state.end = end;
+        map.set_limit(end);
         if map.differencing {
             map.clear(&self.file, start)?;
         } else {
@@ -239,9 +262,6 @@ impl<T: Sparse + Resize> VhdWriter<T> {
             let bitmap = vec![0xff; usize::try_from(bits).unwrap_or(0)];
             self.put(Structure::SectorBitmap, &bitmap, start)?;
         }
-        // From here on the room is taken, even if the table cannot be read.
-        state.end = end;
-        map.set_limit(end);
         map.place(&self.file, block, entry)?;
         Ok(start)
     }
@@ -249,7 +269,7 @@ impl<T: Sparse + Resize> VhdWriter<T> {
     /// Commits; if that fails, everything later fails as well.
     pub(super) fn commit_state(&self, state: &mut State) -> Result<(), WriteError> {
         let result = self.write_changes(state);
-        state.poisoned = result.is_err();
+        state.poison_if(result.is_err());
         result
     }
 
@@ -297,18 +317,13 @@ impl<T: Sparse + Resize> VhdWriter<T> {
             return self.commit_state(state);
         }
         let result = self.put_pages(map, |_| true);
-        state.poisoned = result.is_err();
+        state.poison_if(result.is_err());
         result?;
         map.pages.clean();
         Ok(())
     }
 
-    fn allocate_in(
-        &self,
-        state: &mut State,
-        offset: u64,
-        len: u64,
-    ) -> Result<Placed, WriteError> {
+    fn allocate_in(&self, state: &mut State, offset: u64, len: u64) -> Result<Placed, WriteError> {
         let Some(map) = &self.map else {
             self.announce(state)?;
             return Ok(Placed { offset, len });

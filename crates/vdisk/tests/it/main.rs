@@ -3,6 +3,16 @@
 #[cfg(test)]
 mod chain;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
+mod vhd_crash;
+#[cfg(test)]
+mod vhd_files;
+#[cfg(test)]
+mod vhd_judges;
+#[cfg(test)]
+mod vhd_support;
+#[cfg(test)]
 mod vhdx_broken;
 #[cfg(test)]
 mod vhdx_crash;

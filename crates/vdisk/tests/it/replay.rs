@@ -1,0 +1,11 @@
+//! What fuzzing found once stays right.
+
+use imprint_testkit::replay;
+
+#[path = "../../../../fuzz/oracles/vhd_open.rs"]
+mod vhd_open;
+
+#[test]
+fn whole_vhd_files() {
+    replay("vhd_open", vhd_open::check);
+}
