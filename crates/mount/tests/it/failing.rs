@@ -30,7 +30,9 @@ fn a_read_that_fails() {
     let sample = Sample::new();
     let device = failing(&sample, Fault::Broken, Limit::Bytes(0));
     let mounted = sample.mount(ReadOnly(device));
-    let error = fs_err::read(mounted.path().join("p1")).unwrap_err();
+    let file = fs_err::File::open(mounted.path().join("p1")).unwrap();
+    let error = file.file().read_at(&mut [0; 100], 0).unwrap_err();
+    drop(file);
     assert_eq!(error.raw_os_error(), Some(EIO));
     let failures = sample.failures();
     let first = failures.first().unwrap();
@@ -64,7 +66,7 @@ fn a_flush_that_fails() {
     let mounted = sample.mount(Writable(device));
     let file = open(&mounted.path().join("disk"));
     file.file().write_all_at(&[1; 512], 30 * MIB).unwrap();
-    assert_eq!(file.sync_all().unwrap_err().raw_os_error(), Some(EIO));
+    assert_eq!(file.file().sync_all().unwrap_err().raw_os_error(), Some(EIO));
     drop(file);
     let said = "failed to flush the disk: Input/output error (os error 5)";
     assert_eq!(sample.failures(), [said]);

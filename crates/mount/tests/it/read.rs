@@ -121,11 +121,11 @@ fn a_read_only_disk_is_read_only() {
     let disk = mounted.path().join("disk");
     const EROFS: i32 = 30;
     let error = |result: std::io::Result<()>| result.unwrap_err().raw_os_error();
-    let open = fs_err::OpenOptions::new().write(true).open(&disk).map(drop);
+    let open = std::fs::OpenOptions::new().write(true).open(&disk).map(drop);
     assert_eq!(open.unwrap_err().raw_os_error(), Some(EROFS));
-    assert_eq!(error(fs_err::remove_file(&disk)), Some(EROFS));
-    assert_eq!(error(fs_err::rename(&disk, disk.with_extension("x"))), Some(EROFS));
-    assert_eq!(error(fs_err::create_dir(disk.with_extension("x"))), Some(EROFS));
+    assert_eq!(error(std::fs::remove_file(&disk)), Some(EROFS));
+    assert_eq!(error(std::fs::rename(&disk, disk.with_extension("x"))), Some(EROFS));
+    assert_eq!(error(std::fs::create_dir(disk.with_extension("x"))), Some(EROFS));
     let refused = tools::output(Command::new("dd").args([
         "if=/dev/zero".to_owned(),
         word("of", &disk),
