@@ -66,6 +66,9 @@ fusermount3 fuse3
 setfattr attr
 setfacl acl
 python3 python3
+sfdisk fdisk
+sgdisk gdisk
+parted parted
 strace strace
 /usr/bin/time time
 /bin/kill procps

@@ -1,6 +1,7 @@
 //! Devices: positional storage with a sector size.
 
 use std::io;
+use std::sync::Arc;
 
 use crate::{ReadAt, Sparse, Stored, WriteAt};
 
@@ -52,6 +53,21 @@ pub trait BlockDevice: ReadAt {
     /// whatever the storage reports.
     fn extent(&self, offset: u64, len: u64) -> io::Result<Extent>;
 }
+
+macro_rules! forward {
+    ($($pointer:ty),*) => {$(
+        impl<T: BlockDevice + ?Sized> BlockDevice for $pointer {
+            fn sector_size(&self) -> u32 {
+                (**self).sector_size()
+            }
+            fn extent(&self, offset: u64, len: u64) -> io::Result<Extent> {
+                (**self).extent(offset, len)
+            }
+        }
+    )*};
+}
+
+forward!(&T, Box<T>, Arc<T>);
 
 /// Any storage seen as a device without structure of its own (a raw disk file).
 #[derive(Clone, Copy, Debug)]

@@ -9,6 +9,8 @@
 //!        Data | Zero          callers move bytes and never read a hole
 //! ```
 //!
+//! A [`Slice`] is a window of a device: what a partition is.
+//!
 //! [`Expected`] and [`FieldFault`] are the words in which every format says what is wrong with a field.
 //!
 //! **Contract.** Offsets and lengths are bytes. All methods take `&self` and may be called from many
@@ -23,9 +25,11 @@ mod device;
 mod fault;
 mod file;
 mod memory;
+mod slice;
 mod traits;
 
 pub use device::{BlockDevice, Extent, FlatDevice, check_range};
 pub use fault::{Expected, FieldFault};
 pub use memory::MemoryFile;
+pub use slice::Slice;
 pub use traits::{ReadAt, Resize, Sparse, Stored, WriteAt};

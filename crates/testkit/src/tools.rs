@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// Which Debian package a program comes from. `./test` installs them all.
-const PACKAGES: [(&str, &str); 20] = [
+const PACKAGES: [(&str, &str); 22] = [
     ("wimlib-imagex", "wimtools"),
     ("7z", "7zip"),
     ("7zz", "7zip"),
@@ -24,6 +24,8 @@ const PACKAGES: [(&str, &str); 20] = [
     ("getfacl", "acl"),
     ("setfacl", "acl"),
     ("python3", "python3"),
+    ("sfdisk", "fdisk"),
+    ("sgdisk", "gdisk"),
     ("strace", "strace"),
     ("mount", "mount"),
     ("umount", "mount"),
