@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// Which Debian package a program comes from. `./test` installs them all.
-const PACKAGES: [(&str, &str); 20] = [
+const PACKAGES: [(&str, &str); 26] = [
     ("wimlib-imagex", "wimtools"),
     ("7z", "7zip"),
     ("7zz", "7zip"),
@@ -25,6 +25,12 @@ const PACKAGES: [(&str, &str); 20] = [
     ("setfacl", "acl"),
     ("python3", "python3"),
     ("strace", "strace"),
+    ("qemu-img", "qemu-utils"),
+    ("qemu-io", "qemu-utils"),
+    ("vhdiinfo", "libvhdi-utils"),
+    ("vhdimount", "libvhdi-utils"),
+    ("bzip2", "bzip2"),
+    ("xz", "xz-utils"),
     ("mount", "mount"),
     ("umount", "mount"),
     ("setpriv", "util-linux"),
@@ -55,6 +61,26 @@ pub fn require_any(programs: &[&str]) -> PathBuf {
         let package = package.map_or(wanted, |(_, package)| package);
         panic!("{wanted} is needed by this test; install it: apt-get install {package}")
     })
+}
+
+/// Returns the Python that has the packages of `scripts/requirements.txt`. `./test` puts it into
+/// `imprint/python` in the user's cache (`XDG_CACHE_HOME`, else `.cache` in `HOME`).
+///
+/// # Panics
+/// If it is not there, with what puts it there.
+#[must_use]
+#[track_caller]
+pub fn python() -> PathBuf {
+    let home = env::var_os("HOME").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
+    let cache = env::var_os("XDG_CACHE_HOME").map_or_else(|| home.join(".cache"), PathBuf::from);
+    let python = cache.join("imprint/python/bin/python3");
+    assert!(
+        python.is_file(),
+        "the Python of scripts/requirements.txt is needed by this test, and is not {}; ./test \
+         installs it, or alone: bash -c '. scripts/setup.sh && setup_python'",
+        python.display()
+    );
+    python
 }
 
 /// Looks a program up in `PATH` and in the directories of system programs, which the `PATH` of an
