@@ -6,6 +6,7 @@
 //! - [`Random`] and [`Kind`] make the same data from the same seed on every machine.
 //! - [`census`] says all a Linux file system knows of a tree, so that two trees can be compared.
 //! - [`Mount`] mounts file systems in memory and NTFS volumes, and lets go of them after the test.
+//! - [`disks`] lets other programs read disk files, and makes some with them.
 //! - [`tools`] finds and runs the independent programs that judge our output.
 //! - [`replay`] runs what fuzzing found through what the fuzz target demands.
 //! - [`soak`] lets a test run longer when asked to.
@@ -21,6 +22,7 @@
 pub mod census;
 mod crash_file;
 mod data;
+pub mod disks;
 mod failing_file;
 mod mount;
 mod random;

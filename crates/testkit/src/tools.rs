@@ -3,8 +3,9 @@
 use std::env;
 use std::ffi::OsStr;
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{ChildStdout, Command, Output, Stdio};
 
 /// Which Debian package a program comes from. `./test` installs them all.
 const PACKAGES: [(&str, &str); 26] = [
@@ -122,6 +123,30 @@ where
 pub fn output(command: &mut Command) -> Output {
     let result = command.env("LC_ALL", "C").output();
     result.unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}"))
+}
+
+/// Runs a program that must succeed and gives what it prints on standard output to `take` as it comes, which
+/// takes all of it.
+///
+/// # Panics
+/// If it cannot be started, does not exit with 0, or `take` fails; the message holds the beginning of
+/// what it printed on standard error.
+#[track_caller]
+pub fn stream<R>(command: &mut Command, take: impl FnOnce(&mut ChildStdout) -> io::Result<R>) -> R {
+    let fail = |command: &Command, error: io::Error| -> ! { panic!("{command:?}: {error}") };
+    // A file, so that a program that complains much need not wait for a reader.
+    let errors = tempfile::NamedTempFile::new().unwrap_or_else(|error| fail(command, error));
+    let writer = errors.reopen().unwrap_or_else(|error| fail(command, error));
+    command.env("LC_ALL", "C").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(writer);
+    let mut child = command.spawn().unwrap_or_else(|error| fail(command, error));
+    // Taken out, so that it is closed and the program can end if `take` gives up.
+    let mut stdout = child.stdout.take().unwrap_or_else(|| panic!("there is no standard output"));
+    let taken = take(&mut stdout);
+    drop(stdout);
+    let status = child.wait().unwrap_or_else(|error| fail(command, error));
+    let said = fs_err::read(errors.path()).unwrap_or_default();
+    assert!(status.success(), "{command:?} failed: {status}\n{}", Shown(&said));
+    taken.unwrap_or_else(|error| fail(command, error))
 }
 
 /// What a program printed, for messages: its beginning and its length, because a program may print
