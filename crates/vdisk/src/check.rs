@@ -47,6 +47,13 @@ pub enum Finding {
         /// How many entries.
         entries: u64,
     },
+    /// More of what was found before, counted only.
+    More {
+        /// The worst of them.
+        severity: Severity,
+        /// How many.
+        count: u64,
+    },
 }
 
 impl Finding {
@@ -54,7 +61,7 @@ impl Finding {
     #[must_use]
     pub const fn severity(&self) -> Severity {
         match self {
-            Self::Broken { severity, .. } => *severity,
+            Self::Broken { severity, .. } | Self::More { severity, .. } => *severity,
             Self::Overlap { .. } => Severity::Error,
             Self::Leaked { .. } | Self::PendingLog { .. } => Severity::Note,
         }
@@ -72,6 +79,7 @@ impl fmt::Display for Finding {
             Self::PendingLog { entries } => {
                 write!(f, "the log holds changes to be replayed ({entries} entries)")
             }
+            Self::More { count, .. } => write!(f, "{count} more"),
         }
     }
 }
