@@ -37,7 +37,7 @@ mod pages;
 mod parent;
 mod raw;
 mod reshape;
-mod standin;
+mod vhd;
 mod vhdx;
 
 pub use chain::{Chain, ChainBuilder, LinkError, MAX_DEPTH, check_link};
@@ -53,5 +53,5 @@ pub use merge::{MergeError, merge};
 pub use parent::{ParentLink, ParentPath, PathKind};
 pub use raw::Raw;
 pub use reshape::Reshape;
-pub use standin::*;
-pub use vhdx::{Vhdx, check_vhdx, create_vhdx};
+pub use vhd::{Vhd, VhdWriter, create_vhd};
+pub use vhdx::{Vhdx, VhdxWriter, check_vhdx, create_vhdx};

@@ -140,7 +140,7 @@ fn load<const SIZE: usize>(
     let start = page.saturating_mul(SIZE as u64);
     let there = file.len()?.saturating_sub(start);
     let len = usize::try_from(there).unwrap_or(SIZE).min(SIZE);
-    if let Some(part) = bytes.get_mut(..len) {
+    if let Some(part) = bytes.get_mut(..len).filter(|part| !part.is_empty()) {
         file.read_exact_at(part, start)?;
     }
     Ok(bytes)

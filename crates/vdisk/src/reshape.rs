@@ -24,19 +24,19 @@ pub trait Reshape: WritableContainer {
     ///
     /// # Errors
     /// [`ReshapeError::Write`].
-    fn accept_parent(&self, alternative: Option<Guid>) -> Result<bool, ReshapeError>;
+    fn accept_parent(&mut self, alternative: Option<Guid>) -> Result<bool, ReshapeError>;
 
     /// Says where the parent is now. The identity it must have stays as it is.
     ///
     /// # Errors
     /// [`ReshapeError::Impossible`] if it has no parent.
-    fn rebase(&self, parent: &NewParent) -> Result<(), ReshapeError>;
+    fn rebase(&mut self, parent: &NewParent) -> Result<(), ReshapeError>;
 
     /// Makes the disk larger; what is new reads as zeros, or as the parent.
     ///
     /// # Errors
     /// [`ReshapeError::Impossible`] for a size the format cannot have, or one smaller than now.
-    fn resize(&self, size: u64) -> Result<(), ReshapeError>;
+    fn resize(&mut self, size: u64) -> Result<(), ReshapeError>;
 }
 
 /// Raw files say nothing of their disk.
@@ -47,15 +47,15 @@ impl<T: Sparse + Resize> Reshape for Raw<T> {
         Err(ReshapeError::NoSuchField { format: Format::Raw, field: "identity" })
     }
 
-    fn accept_parent(&self, _alternative: Option<Guid>) -> Result<bool, ReshapeError> {
+    fn accept_parent(&mut self, _alternative: Option<Guid>) -> Result<bool, ReshapeError> {
         Ok(false)
     }
 
-    fn rebase(&self, _parent: &NewParent) -> Result<(), ReshapeError> {
+    fn rebase(&mut self, _parent: &NewParent) -> Result<(), ReshapeError> {
         Err(ReshapeError::NoSuchField { format: Format::Raw, field: "parent" })
     }
 
-    fn resize(&self, _size: u64) -> Result<(), ReshapeError> {
+    fn resize(&mut self, _size: u64) -> Result<(), ReshapeError> {
         // The file's length is the size: whoever owns the file sets it.
         Err(ReshapeError::NoSuchField { format: Format::Raw, field: "size" })
     }

@@ -35,7 +35,7 @@ pub fn merge_disk(
     progress: &Progress,
 ) -> Result<Merged, DiskError> {
     let file = open_file(child, options.format, Access::Write)?;
-    let leaf = reshaper(child, file, ids(fresh)?)?;
+    let mut leaf = reshaper(child, file, ids(fresh)?)?;
     let (path, parent) = find_parent(child, &*leaf, options, fresh)?;
     let orphans = children_of(child, &*leaf, &options.folders)?;
     // After a merge that was stopped at its very end only the child is left to be removed.
@@ -45,7 +45,7 @@ pub fn merge_disk(
         if !siblings.is_empty() && !force {
             return Err(DiskError::HasChildren { path, children: siblings });
         }
-        run(&*leaf, &*parent, fresh, progress)?;
+        run(&mut *leaf, &*parent, fresh, progress)?;
     }
     parent.close()?;
     drop(leaf);
@@ -56,7 +56,7 @@ pub fn merge_disk(
 }
 
 fn run(
-    leaf: &dyn Reshape,
+    leaf: &mut dyn Reshape,
     parent: &dyn Reshape,
     fresh: &Fresh<'_>,
     progress: &Progress,

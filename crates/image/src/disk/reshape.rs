@@ -43,7 +43,7 @@ pub fn resize_disk(
         // The only footer is at the end: there is no moment at which both sizes could be right.
         (Format::Vhd, Kind::Fixed) => grow_in_copy(path, size, options, fresh, progress),
         _ => {
-            let disk = reshaper(path, open_file(path, Some(format), Access::Write)?, ids(fresh)?)?;
+            let mut disk = reshaper(path, open_file(path, Some(format), Access::Write)?, ids(fresh)?)?;
             disk.resize(size)?;
             Ok(disk.close()?)
         }
@@ -83,7 +83,7 @@ pub fn rebase_disk(
 ) -> Result<(), DiskError> {
     let above =
         open_chain(parent, &ChainOptions { format: None, folders: options.folders.clone() })?;
-    let disk = reshaper(child, open_file(child, options.format, Access::Write)?, ids(fresh)?)?;
+    let mut disk = reshaper(child, open_file(child, options.format, Access::Write)?, ids(fresh)?)?;
     if disk.parent().is_none() {
         return Err(DiskError::NotDifferencing { path: child.to_owned() });
     }

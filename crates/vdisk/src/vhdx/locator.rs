@@ -184,7 +184,7 @@ mod tests {
         };
         refuse(
             &changed(19, 0xff),
-            "parent locator: entries should end at or before 0x88, but ends at 0xbf820 (at offset 0x1012)",
+            "parent locator: entries should end at or before 0x88, but ends at 0xbf420 (at offset 0x1012)",
         );
         refuse(
             &changed(23, 0xff),

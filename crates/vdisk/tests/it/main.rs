@@ -2,3 +2,21 @@
 
 #[cfg(test)]
 mod chain;
+#[cfg(test)]
+mod vhdx_broken;
+#[cfg(test)]
+mod vhdx_crash;
+#[cfg(test)]
+mod vhdx_create;
+#[cfg(test)]
+mod vhdx_differencing;
+#[cfg(test)]
+mod vhdx_files;
+#[cfg(test)]
+mod vhdx_log_replay;
+#[cfg(test)]
+mod vhdx_model;
+#[cfg(test)]
+mod vhdx_read;
+#[cfg(test)]
+mod vhdx_write;
