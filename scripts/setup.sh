@@ -4,6 +4,9 @@
 #
 #   setup_build   a C linker and the toolchain of rust-toolchain.toml
 #   setup_tests   the same, and the independent programs that judge our output
+#
+# What judges our output and is no package of the system goes into an environment of its own below the
+# cache, $cache/python; scripts/requirements.txt says what. Tests look for it there.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/imprint
@@ -51,6 +54,20 @@ setup_build() {
   setup_rust
 }
 
+# The Python packages that judge our output. Once they are there the network is not asked again.
+setup_python() {
+  local home=$cache/python wanted=$root/scripts/requirements.txt
+  if cmp -s "$wanted" "$home/requirements.txt" \
+    && "$home/bin/python3" -c 'import dissect.hypervisor' 2>/dev/null; then return; fi
+  echo "installing $(grep -c == "$wanted") Python packages" >&2
+  mkdir -p "$cache"
+  python3 -m venv --clear "$home" || die "python3 could not make an environment in $home"
+  "$home/bin/python3" -m pip install --quiet --no-input --disable-pip-version-check --no-deps \
+    --requirement "$wanted" </dev/null || die "pip could not install scripts/requirements.txt"
+  # Copied last: it says that all of it is there.
+  cp "$wanted" "$home/requirements.txt"
+}
+
 # Programs and the packages they come from; g++ builds libFuzzer.
 setup_tests() {
   local missing=() program package
@@ -72,8 +89,17 @@ parted parted
 strace strace
 /usr/bin/time time
 /bin/kill procps
+qemu-img qemu-utils
+qemu-io qemu-utils
+vhdiinfo libvhdi-utils
+vhdimount libvhdi-utils
+bzip2 bzip2
+xz xz-utils
 LIST
+  # Debian cuts this module out of Python's own library.
+  python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
   has 7zz || has 7z || missing+=("$(apt-cache show 7zip >/dev/null 2>&1 && echo 7zip || echo p7zip-full)")
   [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
+  setup_python
   setup_rust
 }

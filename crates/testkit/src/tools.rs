@@ -3,11 +3,13 @@
 use std::env;
 use std::ffi::OsStr;
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{ChildStdout, Command, Output, Stdio};
 
 /// Which Debian package a program comes from. `./test` installs them all.
 const PACKAGES: [(&str, &str); 22] = [
+const PACKAGES: [(&str, &str); 26] = [
     ("wimlib-imagex", "wimtools"),
     ("7z", "7zip"),
     ("7zz", "7zip"),
@@ -27,6 +29,12 @@ const PACKAGES: [(&str, &str); 22] = [
     ("sfdisk", "fdisk"),
     ("sgdisk", "gdisk"),
     ("strace", "strace"),
+    ("qemu-img", "qemu-utils"),
+    ("qemu-io", "qemu-utils"),
+    ("vhdiinfo", "libvhdi-utils"),
+    ("vhdimount", "libvhdi-utils"),
+    ("bzip2", "bzip2"),
+    ("xz", "xz-utils"),
     ("mount", "mount"),
     ("umount", "mount"),
     ("setpriv", "util-linux"),
@@ -57,6 +65,26 @@ pub fn require_any(programs: &[&str]) -> PathBuf {
         let package = package.map_or(wanted, |(_, package)| package);
         panic!("{wanted} is needed by this test; install it: apt-get install {package}")
     })
+}
+
+/// Returns the Python that has the packages of `scripts/requirements.txt`. `./test` puts it into
+/// `imprint/python` in the user's cache (`XDG_CACHE_HOME`, else `.cache` in `HOME`).
+///
+/// # Panics
+/// If it is not there, with what puts it there.
+#[must_use]
+#[track_caller]
+pub fn python() -> PathBuf {
+    let home = env::var_os("HOME").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
+    let cache = env::var_os("XDG_CACHE_HOME").map_or_else(|| home.join(".cache"), PathBuf::from);
+    let python = cache.join("imprint/python/bin/python3");
+    assert!(
+        python.is_file(),
+        "the Python of scripts/requirements.txt is needed by this test, and is not {}; ./test \
+         installs it, or alone: bash -c '. scripts/setup.sh && setup_python'",
+        python.display()
+    );
+    python
 }
 
 /// Looks a program up in `PATH` and in the directories of system programs, which the `PATH` of an
@@ -98,6 +126,30 @@ where
 pub fn output(command: &mut Command) -> Output {
     let result = command.env("LC_ALL", "C").output();
     result.unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}"))
+}
+
+/// Runs a program that must succeed and gives what it prints on standard output to `take` as it comes, which
+/// takes all of it.
+///
+/// # Panics
+/// If it cannot be started, does not exit with 0, or `take` fails; the message holds the beginning of
+/// what it printed on standard error.
+#[track_caller]
+pub fn stream<R>(command: &mut Command, take: impl FnOnce(&mut ChildStdout) -> io::Result<R>) -> R {
+    let fail = |command: &Command, error: io::Error| -> ! { panic!("{command:?}: {error}") };
+    // A file, so that a program that complains much need not wait for a reader.
+    let errors = tempfile::NamedTempFile::new().unwrap_or_else(|error| fail(command, error));
+    let writer = errors.reopen().unwrap_or_else(|error| fail(command, error));
+    command.env("LC_ALL", "C").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(writer);
+    let mut child = command.spawn().unwrap_or_else(|error| fail(command, error));
+    // Taken out, so that it is closed and the program can end if `take` gives up.
+    let mut stdout = child.stdout.take().unwrap_or_else(|| panic!("there is no standard output"));
+    let taken = take(&mut stdout);
+    drop(stdout);
+    let status = child.wait().unwrap_or_else(|error| fail(command, error));
+    let said = fs_err::read(errors.path()).unwrap_or_default();
+    assert!(status.success(), "{command:?} failed: {status}\n{}", Shown(&said));
+    taken.unwrap_or_else(|error| fail(command, error))
 }
 
 /// What a program printed, for messages: its beginning and its length, because a program may print

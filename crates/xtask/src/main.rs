@@ -66,6 +66,8 @@ enum Chore {
 enum BenchChore {
     /// Capture, apply, verify and append beside wimlib-imagex, in turn, on a Windows-like tree.
     Wim(bench::WimBench),
+    /// Convert, flatten, merge and read disk files beside qemu-img and cp, in turn, on a 4 GiB volume.
+    Disk(bench::DiskBench),
 }
 
 #[derive(Debug, Subcommand)]
@@ -99,5 +101,6 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Fuzz { command: FuzzChore::Smoke(smoke) } => fuzz::run(&workspace, &smoke),
         Chore::Testdata(suite) => testdata::run(&workspace, &suite),
         Chore::Bench { command: BenchChore::Wim(options) } => bench::wim(&workspace, &options),
+        Chore::Bench { command: BenchChore::Disk(options) } => bench::disk(&workspace, &options),
     }
 }

@@ -44,7 +44,7 @@ impl Codec {
 }
 
 /// Reads `ours 512.3 MB/s`.
-fn speed(output: &str, side: &str) -> Option<f64> {
+pub(super) fn speed(output: &str, side: &str) -> Option<f64> {
     let line = output.lines().find_map(|line| line.strip_prefix(side))?;
     line.split_whitespace().next()?.parse().ok()
 }

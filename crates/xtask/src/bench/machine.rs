@@ -4,12 +4,15 @@ use std::path::Path;
 use std::process::Command;
 use std::thread;
 
-use super::corpus::Size;
 use crate::process;
 use crate::workspace::Workspace;
 
 /// One line: processor, how busy it was (1 to 2 is what the benchmark itself makes), kernel, commit, peer, corpus. Figures without it cannot be compared.
-pub(super) fn describe(workspace: &Workspace, peer: &Path, size: Size) -> anyhow::Result<String> {
+pub(super) fn describe(
+    workspace: &Workspace,
+    peer: &Path,
+    subject: &str,
+) -> anyhow::Result<String> {
     let cpus = fs_err::read_to_string("/proc/cpuinfo")?;
     let model = cpus.lines().find_map(|line| line.strip_prefix("model name"));
     let model = model.map_or("unknown processor", |text| text.trim_start_matches([' ', '\t', ':']));
@@ -22,7 +25,7 @@ pub(super) fn describe(workspace: &Workspace, peer: &Path, size: Size) -> anyhow
     let load = fs_err::read_to_string("/proc/loadavg")?;
     let load = load.split(' ').next().unwrap_or_default();
     Ok(format!(
-        "{size} corpus; {cores} cores of {model}, load {load} at the end; {kernel}; imprint {commit}; \
+        "{subject}; {cores} cores of {model}, load {load} at the end; {kernel}; imprint {commit}; \
          {peer}"
     ))
 }

@@ -2,10 +2,13 @@
 
 mod codec;
 mod corpus;
+mod disk;
+mod disk_works;
 mod ground;
 mod machine;
 mod measure;
 mod report;
+mod volume;
 mod works;
 
 use std::path::{Path, PathBuf};
@@ -16,6 +19,7 @@ use anyhow::{Context as _, ensure};
 use crate::process;
 use crate::workspace::Workspace;
 use corpus::{Corpus, Count, Size};
+pub(crate) use disk::{DiskBench, disk};
 use ground::Ground;
 use measure::{Sample, Series};
 use report::Row;
@@ -69,11 +73,12 @@ pub(crate) fn wim(workspace: &Workspace, options: &WimBench) -> anyhow::Result<(
             rows.push(codec.run(workspace, &input, options.peer_lib.as_deref())?);
         }
     }
-    let title = machine::describe(workspace, &bench.peer, bench.corpus.size)?;
+    let title =
+        machine::describe(workspace, &bench.peer, &format!("{} corpus", bench.corpus.size))?;
     if options.json {
         println!("{}", report::json(&title, &rows)?);
     } else {
-        print!("{}", report::markdown(&title, &rows));
+        print!("{}", report::markdown(&title, &rows, works::MEMORY_MIB));
     }
     Ok(())
 }

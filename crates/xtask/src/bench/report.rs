@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::measure::{Sample, Series, Spread};
-use super::works::{MEMORY_MIB, Variant};
+use super::works::Variant;
 
 /// One line of the table.
 #[derive(Debug, Serialize)]
@@ -28,7 +28,15 @@ pub(super) enum Outcome {
         /// Our size divided by the peer's may be this at most.
         size_target: Option<f64>,
     },
-    /// A codec, in MB/s; more is better.
+    /// A whole program that has no peer.
+    Alone {
+        ours: Series,
+        /// It may take this at most.
+        seconds: f64,
+        /// What it writes takes less than this on disk.
+        bytes: u64,
+    },
+    /// A throughput, in MB/s; more is better.
     Speed { ours: f64, peer: f64, target: f64 },
 }
 
@@ -40,7 +48,7 @@ impl Row {
 
     fn peak_mib(&self) -> Option<f64> {
         match &self.outcome {
-            Outcome::Runs { ours, .. } => Some(ours.peak_mib()),
+            Outcome::Runs { ours, .. } | Outcome::Alone { ours, .. } => Some(ours.peak_mib()),
             Outcome::Speed { .. } => None,
         }
     }
@@ -50,6 +58,7 @@ impl Row {
             Outcome::Runs { ours, peer, target, size_target } => {
                 run_cells(ours, peer, *target, *size_target)
             }
+            Outcome::Alone { ours, seconds, bytes } => alone_cells(ours, *seconds, *bytes),
             Outcome::Speed { ours, peer, target } => {
                 let ratio = ours / peer;
                 let met = verdict(ratio >= *target);
@@ -83,6 +92,22 @@ fn run_cells(ours: &Series, peer: &Series, target: f64, size_target: Option<f64>
     )
 }
 
+fn alone_cells(ours: &Series, seconds: f64, limit: u64) -> String {
+    let wall = ours.spread(|sample| sample.wall);
+    let bytes = ours.bytes().unwrap_or(u64::MAX);
+    format!(
+        "- | {:.1} ms ({:.1}-{:.1}) | - | <= {:.0} ms, size < {:.1} | {} | | {:.1} | {:.0} |",
+        wall.median * 1e3,
+        wall.min * 1e3,
+        wall.max * 1e3,
+        seconds * 1e3,
+        as_f64(limit) / 1e6,
+        verdict(wall.median <= seconds && bytes < limit),
+        as_f64(bytes) / 1e6,
+        ours.peak_mib(),
+    )
+}
+
 fn cell(spread: Spread) -> String {
     format!("{:.2} ({:.2}-{:.2})", spread.median, spread.min, spread.max)
 }
@@ -101,8 +126,8 @@ fn peak_mib(rows: &[Row]) -> Option<f64> {
     rows.iter().filter_map(Row::peak_mib).max_by(f64::total_cmp)
 }
 
-/// All rows as a Markdown table.
-pub(super) fn markdown(title: &str, rows: &[Row]) -> String {
+/// All rows as a Markdown table; no work may take more memory than `memory_mib`.
+pub(super) fn markdown(title: &str, rows: &[Row], memory_mib: f64) -> String {
     let mut text = format!(
         "{title}\n\nWall time: median (smallest-largest). Ratios: ours / the peer's, the median over \
          the turns.\nSizes in MB and peak memory in MiB: ours / the peer's.\n\n\
@@ -111,10 +136,10 @@ pub(super) fn markdown(title: &str, rows: &[Row]) -> String {
     );
     text.extend(rows.iter().map(Row::markdown));
     if let Some(peak) = peak_mib(rows) {
-        let met = verdict(peak <= MEMORY_MIB);
+        let met = verdict(peak <= memory_mib);
         let _infallible = writeln!(
             text,
-            "| peak memory, all works | | {peak:.0} MiB | | <= {MEMORY_MIB:.0} MiB | {met} | | | |"
+            "| peak memory, all works | | {peak:.0} MiB | | <= {memory_mib:.0} MiB | {met} | | | |"
         );
     }
     text
@@ -184,8 +209,26 @@ mod tests {
     }
 
     #[test]
+    fn a_program_without_a_peer_has_limits() {
+        let row = |wall, size| Row {
+            name: "child",
+            outcome: Outcome::Alone {
+                ours: series(wall, Some(size)),
+                seconds: 0.01,
+                bytes: 5_000_000,
+            },
+        };
+        let limits = "<= 10 ms, size < 5.0";
+        let start = "child | - | 9.0 ms (9.0-9.0) | - |";
+        check(&row(0.009, 4_000_000), &format!("{start} {limits} | yes | | 4.0 | 40 |"));
+        check(&row(0.009, 5_000_000), &format!("{start} {limits} | **no** | | 5.0 | 40 |"));
+        let start = "child | - | 11.0 ms (11.0-11.0) | - |";
+        check(&row(0.011, 4_000_000), &format!("{start} {limits} | **no** | | 4.0 | 40 |"));
+    }
+
+    #[test]
     fn memory_is_the_largest_of_all_works() {
-        let table = markdown("machine", &[row(7.5, 1), row(8.0, 1)]);
+        let table = markdown("machine", &[row(7.5, 1), row(8.0, 1)], 100.0);
         assert!(
             table.ends_with("| peak memory, all works | | 40 MiB | | <= 100 MiB | yes | | | |\n")
         );

@@ -4,9 +4,11 @@
 //! holds `MANIFEST.tsv` (every file with its hash), the files in folders named after their family
 //! (`wim-wimlib`), and `expected/` (what other readers see in them).
 
+mod disk;
 mod expected;
 mod listing;
 mod policy;
+mod trial;
 mod wim;
 
 use std::collections::BTreeMap;
@@ -29,11 +31,16 @@ pub(crate) struct Suite {
     ours: Option<PathBuf>,
 }
 
-/// The families that are looked at.
-const WIM: &str = "wim";
+/// A family that is looked at.
+struct Family {
+    name: &'static str,
+    /// What ends the names of its files, among others.
+    endings: &'static [&'static str],
+}
 
-/// What ends the names of files that are containers, among those of a family.
-const CONTAINERS: [&str; 4] = ["wim", "esd", "swm", "ppkg"];
+const WIM: Family = Family { name: "wim", endings: &["wim", "esd", "swm", "ppkg"] };
+const DISK: Family =
+    Family { name: "vhd", endings: &["vhd", "vhdx", "vhd.gz", "vhdx.gz", "vhd.bz2", "vhdx.bz2"] };
 
 /// Checks every file that is looked at and prints what is wrong.
 pub(crate) fn run(workspace: &Workspace, suite: &Suite) -> anyhow::Result<()> {
@@ -43,25 +50,76 @@ pub(crate) fn run(workspace: &Workspace, suite: &Suite) -> anyhow::Result<()> {
         Some(program) => program.clone(),
         None => process::build(workspace, "imprint", "imprint")?,
     };
-    let expected = expected::read(&suite.dir.join("expected/wim.tsv"))?;
-    let mut faults = 0;
-    let mut files = 0;
-    for file in manifest.containers(WIM) {
-        let empty = expected::Images::default();
-        let expected = expected.get(file).unwrap_or(&empty);
-        let found = wim::check(&program, &suite.dir.join(file), expected, policy::of(file))?;
-        files += 1;
-        faults += found.len();
-        for fault in &found {
-            println!("{file}: {fault}");
-        }
-    }
-    ensure!(files > 0, "there are no files of the family {WIM:?}");
-    println!("testdata: {files} files of family {WIM:?}, {faults} faults");
-    for (family, count) in manifest.other_families(WIM) {
+    let faults = wims(&manifest, suite, &program)? + disks(&manifest, suite, &program)?;
+    for (family, count) in manifest.other_families(&[WIM, DISK]) {
         println!("testdata: {count} files of family {family:?} are not looked at");
     }
     if faults == 0 { Ok(()) } else { bail!("{faults} faults") }
+}
+
+fn wims(manifest: &Manifest, suite: &Suite, program: &Path) -> anyhow::Result<usize> {
+    let expected = expected::read(&suite.dir.join("expected/wim.tsv"))?;
+    let mut tally = Tally::new(&WIM);
+    for file in manifest.files_of(&WIM) {
+        let empty = expected::Images::default();
+        let expected = expected.get(file).unwrap_or(&empty);
+        tally.add(file, &wim::check(program, &suite.dir.join(file), expected, policy::of(file))?);
+    }
+    tally.close()
+}
+
+fn disks(manifest: &Manifest, suite: &Suite, program: &Path) -> anyhow::Result<usize> {
+    let expected = disk::read(&suite.dir.join("expected/vdisks.tsv"))?;
+    let mut tally = Tally::new(&DISK);
+    // Children look for their parents beside them, so each folder is unpacked whole.
+    let mut folders: BTreeMap<&Path, Vec<&str>> = BTreeMap::new();
+    for file in manifest.files_of(&DISK) {
+        folders.entry(Path::new(file).parent().unwrap_or(Path::new(""))).or_default().push(file);
+    }
+    for (folder, files) in folders {
+        let scratch = tempfile::tempdir()?;
+        for file in &files {
+            disk::unpack(&suite.dir.join(file), scratch.path())?;
+        }
+        for file in files {
+            let name = file.trim_end_matches(".gz").trim_end_matches(".bz2");
+            let unpacked = scratch.path().join(Path::new(name).strip_prefix(folder)?);
+            let faults = match expected.get(name) {
+                Some(expected) => disk::check(program, &unpacked, name, expected)?,
+                None => vec!["nothing is known of its contents".to_owned()],
+            };
+            tally.add(file, &faults);
+        }
+    }
+    tally.close()
+}
+
+/// Counts and prints faults.
+struct Tally {
+    family: &'static Family,
+    files: usize,
+    faults: usize,
+}
+
+impl Tally {
+    const fn new(family: &'static Family) -> Self {
+        Self { family, files: 0, faults: 0 }
+    }
+
+    fn add(&mut self, file: &str, faults: &[String]) {
+        self.files += 1;
+        self.faults += faults.len();
+        for fault in faults {
+            println!("{file}: {fault}");
+        }
+    }
+
+    fn close(self) -> anyhow::Result<usize> {
+        let Self { family: Family { name, .. }, files, faults } = self;
+        ensure!(files > 0, "there are no files of the family {name:?}");
+        println!("testdata: {files} files of family {name:?}, {faults} faults");
+        Ok(faults)
+    }
 }
 
 /// The list of files.
@@ -108,19 +166,18 @@ impl Manifest {
         Ok(())
     }
 
-    /// The containers of a family.
-    fn containers(&self, family: &str) -> impl Iterator<Item = &str> {
+    /// The files of a family.
+    fn files_of(&self, family: &Family) -> impl Iterator<Item = &str> {
         self.files.iter().map(|(path, _)| path.as_str()).filter(move |path| {
-            let extension = Path::new(path).extension();
-            family_of(path) == family
-                && extension.is_some_and(|e| CONTAINERS.iter().any(|container| e == *container))
+            let is = |ending: &&str| path.strip_suffix(*ending).is_some_and(|p| p.ends_with('.'));
+            family_of(path) == family.name && family.endings.iter().any(is)
         })
     }
 
-    fn other_families(&self, family: &str) -> BTreeMap<&str, usize> {
+    fn other_families(&self, families: &[Family]) -> BTreeMap<&str, usize> {
         let mut counts = BTreeMap::new();
         for (path, _) in &self.files {
-            if family_of(path) != family {
+            if families.iter().all(|family| family_of(path) != family.name) {
                 *counts.entry(family_of(path)).or_default() += 1;
             }
         }
@@ -142,13 +199,16 @@ stored_path\tstored_size\tstored_sha256
 wim-a/one.wim\t1\tabc
 wim-a/README\t2\tdef
 hive-b/SYSTEM\t3\t012
+vhd-c/two.vhd.gz\t3\t012
+vhd-c/avhd\t3\t012
 ";
 
     #[test]
     fn sorts_files_into_families() {
         let manifest = Manifest::parse(TEXT).unwrap();
-        assert_eq!(manifest.containers("wim").collect::<Vec<_>>(), ["wim-a/one.wim"]);
-        assert_eq!(manifest.other_families("wim"), BTreeMap::from([("hive", 1)]));
+        assert_eq!(manifest.files_of(&WIM).collect::<Vec<_>>(), ["wim-a/one.wim"]);
+        assert_eq!(manifest.files_of(&DISK).collect::<Vec<_>>(), ["vhd-c/two.vhd.gz"]);
+        assert_eq!(manifest.other_families(&[WIM, DISK]), BTreeMap::from([("hive", 1)]));
         Manifest::parse("path\tsize\n").unwrap_err();
     }
 

@@ -1,5 +1,7 @@
 //! What should become of each file: most are sound, some are broken on purpose.
 
+use imprint_testkit::disks::Reader;
+
 /// What should become of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Policy {
@@ -57,4 +59,42 @@ impl Policy {
             Self::Refused => &[1],
         }
     }
+}
+
+/// What is odd about a disk file.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct DiskPolicy {
+    /// Words of the warnings that checking it gives.
+    pub(super) findings: &'static [&'static str],
+    /// The readers that can judge it, if not all of its kind can.
+    pub(super) judges: Option<&'static [Reader]>,
+    /// Its log waits to be replayed; the judges look at it afterwards.
+    pub(super) replayed: bool,
+}
+
+/// The disk files that are odd. All were made by programs of others.
+const ODD_DISKS: [(&str, DiskPolicy); 3] = [
+    // The checksum of the dynamic header is wrong. qemu and 7-Zip refuse the file, libvhdi does not look.
+    (
+        "vhd-dfvfs/image.vhd",
+        DiskPolicy {
+            findings: &["checksum"],
+            judges: Some(&[Reader::Vhdimount, Reader::Dissect]),
+            replayed: false,
+        },
+    ),
+    (
+        "vhd-dfvfs/image-differential.vhd",
+        DiskPolicy { findings: &["checksum"], judges: Some(&[Reader::Vhdimount]), replayed: false },
+    ),
+    // Other readers do not replay the log: 7-Zip refuses, libvhdi and dissect read what is old.
+    (
+        "vhd-qemu/iotest-dirtylog-10G-4M.vhdx",
+        DiskPolicy { findings: &[], judges: None, replayed: true },
+    ),
+];
+
+pub(super) fn of_disk(file: &str) -> DiskPolicy {
+    let entry = ODD_DISKS.iter().find(|(name, _)| *name == file);
+    entry.map_or_else(DiskPolicy::default, |(_, policy)| *policy)
 }

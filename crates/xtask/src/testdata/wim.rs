@@ -1,6 +1,7 @@
 //! One WIM file, read, verified and applied by `imprint` and held against the expectations.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -10,13 +11,8 @@ use anyhow::{Context as _, ensure};
 use super::expected::{Entries, Entry, Images};
 use super::listing;
 use super::policy::Policy;
+use super::trial;
 use crate::process;
-
-/// Seconds any command may take: a broken file must not make an endless loop.
-const SECONDS: &str = "60";
-
-/// The exit code of GNU timeout when the time was up.
-const TIMED_OUT: i32 = 124;
 
 /// Checks one file and returns what is wrong.
 pub(super) fn check(
@@ -135,24 +131,12 @@ impl Check<'_> {
     }
 
     fn imprint(&self, verb: &str, arguments: &[&str]) -> anyhow::Result<Output> {
-        let mut command = Command::new("timeout");
-        command.args(["--kill-after=5", SECONDS]).arg(self.program);
-        command.arg(verb).arg(self.file).args(arguments);
-        command.output().with_context(|| format!("failed to start {command:?}"))
+        let words = [verb].into_iter().map(OsStr::new).chain([self.file.as_os_str()]);
+        trial::run(self.program, words.chain(arguments.iter().map(OsStr::new)))
     }
 
-    /// Notes an exit code that should not be. A signal or a panic is never right.
     fn expect_code(&mut self, verb: &str, output: &Output, codes: &[i32]) {
-        let errors = String::from_utf8_lossy(&output.stderr);
-        let errors = errors.trim_end();
-        match output.status.code() {
-            Some(code) if codes.contains(&code) => {}
-            Some(TIMED_OUT) => self.faults.push(format!("{verb} took more than {SECONDS} s")),
-            Some(code) => self.faults.push(format!(
-                "{verb} should exit with one of {codes:?}, but did with {code}: {errors}"
-            )),
-            None => self.faults.push(format!("{verb} was killed: {}: {errors}", output.status)),
-        }
+        self.faults.extend(trial::code_fault(verb, output, codes));
     }
 }
 

@@ -18,7 +18,8 @@ pub(super) fn raw(world: &World, name: &str) -> Vec<u8> {
     let mut bytes = vec![0; 40 << 20];
     let file = fs_err::File::create(world.path(name)).unwrap();
     file.set_len(bytes.len() as u64).unwrap();
-    for (offset, len) in [(0, 70_000), (5 << 20, 3 << 20), ((17 << 20) + 512, 1024), (39 << 20, 1 << 20)]
+    for (offset, len) in
+        [(0, 70_000), (5 << 20, 3 << 20), ((17 << 20) + 512, 1024), (39 << 20, 1 << 20)]
     {
         let part = &mut bytes[offset..offset + len];
         random.fill(part);
