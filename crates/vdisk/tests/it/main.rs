@@ -1,6 +1,8 @@
 //! Tests of the crate as its users see it.
 
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod vhdx_broken;
 #[cfg(test)]
 mod vhdx_create;
