@@ -144,7 +144,7 @@ impl Patched {
                 fill(base, &mut bytes, page * 4096);
                 bytes
             });
-            kept[(at % 4096) as usize] = byte;
+            kept[index(at % 4096)] = byte;
         }
     }
 
@@ -152,7 +152,7 @@ impl Patched {
         static TABLE: OnceLock<[u32; 256]> = OnceLock::new();
         let table = TABLE.get_or_init(|| {
             std::array::from_fn(|byte| {
-                (0..8).fold(byte as u32, |sum, _| {
+                (0..8).fold(u32::try_from(byte).unwrap_or(0), |sum: u32, _| {
                     if sum & 1 == 1 { (sum >> 1) ^ 0x82F6_3B78 } else { sum >> 1 }
                 })
             })
@@ -160,9 +160,9 @@ impl Patched {
         self.patch(start + 4, &[0; 4]);
         let mut bytes = vec![0; length];
         self.fill(&mut bytes, start);
-        let sum = bytes
-            .iter()
-            .fold(u32::MAX, |sum, &byte| (sum >> 8) ^ table[usize::from(sum as u8 ^ byte)]);
+        let sum = bytes.iter().fold(u32::MAX, |sum, &byte| {
+            (sum >> 8) ^ table[usize::from(sum.to_le_bytes()[0] ^ byte)]
+        });
         self.patch(start + 4, &(!sum).to_le_bytes());
     }
 
@@ -172,15 +172,19 @@ impl Patched {
         for (&page, bytes) in self.pages.range(offset / 4096..end.div_ceil(4096)) {
             let first = offset.max(page * 4096);
             let last = end.min(page * 4096 + 4096);
-            buf[(first - offset) as usize..(last - offset) as usize]
-                .copy_from_slice(&bytes[(first % 4096) as usize..][..(last - first) as usize]);
+            buf[index(first - offset)..index(last - offset)]
+                .copy_from_slice(&bytes[index(first % 4096)..][..index(last - first)]);
         }
     }
 }
 
+fn index(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
 /// What is behind the end of the base is zero.
 fn fill(base: &[u8], buf: &mut [u8], offset: u64) {
-    let start = (offset as usize).min(base.len());
+    let start = index(offset).min(base.len());
     let there = buf.len().min(base.len() - start);
     buf[..there].copy_from_slice(&base[start..start + there]);
     buf[there..].fill(0);
@@ -232,14 +236,14 @@ fn base(choice: u8) -> Vec<u8> {
         file.set_len(9 * MIB).expect("memory grows");
         let partial = if differencing { 7 } else { 6 };
         let states =
-            [0, 1, 2, 3, 5, 5 * MIB | 6, 6 * MIB | 6, 7 * MIB | partial, 8 * MIB | partial];
+            [0, 1, 2, 3, 5, (5 * MIB) | 6, (6 * MIB) | 6, (7 * MIB) | partial, (8 * MIB) | partial];
         for (at, state) in (3 * MIB..).step_by(8).zip(states) {
             file.write_all_at(&state.to_le_bytes(), at).expect("memory can be written");
         }
     }
     if differencing {
         let entry = u64::from(sector_size) << 3;
-        let value = 4 * MIB | 6;
+        let value = (4 * MIB) | 6;
         file.write_all_at(&value.to_le_bytes(), 3 * MIB + entry * 8).expect("it can be written");
         file.write_all_at(&[0x5a; 4000], 4 * MIB).expect("it can be written");
     }
