@@ -105,15 +105,23 @@ fn check(new: &NewDisk) -> Result<u32, CreateError> {
         return impossible("size", Expected::MultipleOf(sector_size), new.size);
     }
     if let Some(parent) = &new.parent {
-        for (_, path) in locator_values(parent) {
-            let units = path.encode_utf16().count();
-            if !(1..=MAX_UNITS).contains(&units) {
-                let expected = Expected::Within(1, MAX_UNITS as u64);
-                return impossible("length of the parent's path", expected, units as u64);
-            }
-        }
+        check_paths(new.kind, parent)?;
     }
     Ok(block_size)
+}
+
+/// Refuses paths that a locator cannot hold.
+pub(crate) fn check_paths(kind: Kind, parent: &NewParent) -> Result<(), CreateError> {
+    for (_, path) in locator_values(parent) {
+        let units = path.encode_utf16().count();
+        if !(1..=MAX_UNITS).contains(&units) {
+            let (field, expected) =
+                ("length of the parent's path", Expected::Within(1, MAX_UNITS as u64));
+            let fault = FieldFault::Number { field, expected, actual: units as u64 };
+            return Err(CreateError::Impossible { format: Format::Vhdx, kind, fault });
+        }
+    }
+    Ok(())
 }
 
 fn identifier() -> FileIdentifierDisk {
@@ -163,7 +171,7 @@ fn region_table(shape: &BatShape) -> Vec<u8> {
 }
 
 /// What a new child says of its parent. `parent_linkage2` must not be there.
-fn locator_values(parent: &NewParent) -> Vec<(&'static str, String)> {
+pub(crate) fn locator_values(parent: &NewParent) -> Vec<(&'static str, String)> {
     let mut values = vec![
         ("parent_linkage", format!("{{{}}}", parent.identity)),
         ("relative_path", parent.relative.clone()),

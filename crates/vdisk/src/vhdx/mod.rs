@@ -19,7 +19,9 @@ mod parts;
 mod reader;
 mod region;
 mod usage;
+mod writer;
 
 pub use check::check_vhdx;
 pub use create::create_vhdx;
 pub use reader::Vhdx;
+pub use writer::VhdxWriter;

@@ -1,9 +1,13 @@
 //! Tests of the crate as its users see it.
 
 #[cfg(test)]
+mod chain;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 mod vhdx_broken;
+#[cfg(test)]
+mod vhdx_crash;
 #[cfg(test)]
 mod vhdx_create;
 #[cfg(test)]
@@ -11,4 +15,10 @@ mod vhdx_differencing;
 #[cfg(test)]
 mod vhdx_files;
 #[cfg(test)]
+mod vhdx_log_replay;
+#[cfg(test)]
+mod vhdx_model;
+#[cfg(test)]
 mod vhdx_read;
+#[cfg(test)]
+mod vhdx_write;

@@ -198,9 +198,10 @@ pub(super) fn for_each_descriptor<T: ReadAt + ?Sized>(
     entry: &Entry,
     mut look: impl FnMut(Descriptor, u64) -> Result<(), OpenError>,
 ) -> Result<(), OpenError> {
-    let mut data = descriptor_sectors(entry.descriptor_count);
+    let sectors = descriptor_sectors(entry.descriptor_count);
+    let mut data = sectors;
     let mut left = entry.descriptor_count;
-    for number in 0..data {
+    for number in 0..sectors {
         let sector = sector_of(ring, entry, number)?;
         let head = if number == 0 { HEAD } else { 0 };
         let here = left.min((SECTOR - head) / DESCRIPTOR);

@@ -118,24 +118,9 @@ impl<T: ReadAt> Overlay<T> {
 }
 
 impl<T> Overlay<T> {
-    /// Sees `file` as it is: its log is known to be empty.
-    pub(crate) const fn transparent(file: T) -> Self {
-        Self { file, log: 0, entries: 0, length: 0, changed: Pieces(BTreeMap::new()) }
-    }
-
     /// How many entries of the log wait to be replayed.
     pub(crate) const fn pending(&self) -> u64 {
         self.entries
-    }
-
-    /// The file as it is.
-    pub(crate) const fn inner(&self) -> &T {
-        &self.file
-    }
-
-    /// Returns the file.
-    pub(crate) fn into_inner(self) -> T {
-        self.file
     }
 }
 

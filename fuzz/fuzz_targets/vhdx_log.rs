@@ -1,0 +1,7 @@
+//! Logs of VHDX files: what must hold stands in `oracles/vhdx_log.rs`.
+#![no_main]
+
+#[path = "../oracles/vhdx_log.rs"]
+mod oracle;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| oracle::check(bytes));
