@@ -8,4 +8,8 @@ mod vhd_open;
 #[test]
 fn whole_vhd_files() {
     replay("vhd_open", vhd_open::check);
+#[path = "../../../../fuzz/oracles/vhdx_open.rs"]
+mod vhdx_open;
+fn vhdx_files() {
+    replay("vhdx_open", vhdx_open::check);
 }
