@@ -19,6 +19,7 @@ mod buffers;
 mod capture;
 mod chain;
 pub mod config;
+pub mod disk;
 mod encode;
 mod export;
 mod files;

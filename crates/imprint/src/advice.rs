@@ -29,6 +29,8 @@ fn on_usage(error: &UsageError) -> Option<String> {
         UsageError::ChunkSize { advice, .. } => Some(advice.clone()),
         UsageError::ChunkSizeWithoutCompression { .. } => Some("leave it out".to_owned()),
         UsageError::Conflict { .. } => Some("give one of them".to_owned()),
+        UsageError::UnknownEnding { .. } => Some("name the format: --format=vhdx".to_owned()),
+        UsageError::BlockSize { .. } => Some("the largest is 256M".to_owned()),
         UsageError::Needs { .. } => None,
         UsageError::Imagex(error) => Some(error.advice()),
     }

@@ -25,3 +25,10 @@ pub(crate) fn entropy() -> anyhow::Result<Entropy> {
 pub(crate) fn unique() -> anyhow::Result<u64> {
     getrandom::u64().context("failed to get random bytes")
 }
+
+/// Random bytes for a GUID.
+pub(crate) fn random() -> std::io::Result<[u8; 16]> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
+    Ok(bytes)
+}

@@ -20,6 +20,10 @@ pub(crate) enum UsageError {
     ChunkSize { chunk_size: u32, format: imprint_codec::Format, advice: String },
     #[error("chunk size {chunk_size} makes no sense without compression")]
     ChunkSizeWithoutCompression { chunk_size: u32 },
+    #[error("the ending of {} stands for no format of disk files", path.display())]
+    UnknownEnding { path: PathBuf },
+    #[error("block size {bytes} is too large")]
+    BlockSize { bytes: u64 },
     #[error("standard {stream} cannot hold a WIM file")]
     StandardStream { stream: &'static str },
     #[error(transparent)]

@@ -5,7 +5,7 @@ use std::fmt;
 use imprint_blockio::{Extent, Sparse, WriteAt};
 use imprint_winvalues::Guid;
 
-use crate::{ParentLink, ReadError, WriteError};
+use crate::{ParentLink, ReadError, Structure, WriteError};
 
 /// The format of a disk file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -80,6 +80,12 @@ pub trait Container: Send + Sync {
     /// `None` for raw files, which cannot have children.
     fn identity(&self) -> Option<Guid>;
 
+    /// VHDX: the id the disk shows to the system that uses it (page 83 data), the same in all disks of
+    /// a chain.
+    fn disk_id(&self) -> Option<Guid> {
+        None
+    }
+
     /// What a differencing disk says of its parent.
     fn parent(&self) -> Option<&ParentLink>;
 
@@ -121,6 +127,27 @@ pub trait WritableContainer: Container {
     /// # Errors
     /// [`WriteError::OutOfRange`] also if the range is not made of sectors.
     fn allocate(&self, offset: u64, len: u64) -> Result<Placed, WriteError>;
+
+    /// Writes whole sectors: makes room for them and puts them there.
+    ///
+    /// # Errors
+    /// As [`Self::allocate`], and whatever the file reports.
+    fn write(&self, mut bytes: &[u8], mut offset: u64) -> Result<(), WriteError> {
+        while !bytes.is_empty() {
+            let placed = self.allocate(offset, bytes.len() as u64)?;
+            let len = usize::try_from(placed.len).unwrap_or(bytes.len()).clamp(1, bytes.len());
+            let (piece, rest) = bytes.split_at(len);
+            self.target().write_all_at(piece, placed.offset).map_err(|source| WriteError::Io {
+                structure: Structure::Payload,
+                offset: placed.offset,
+                length: piece.len() as u64,
+                source,
+            })?;
+            offset += piece.len() as u64;
+            bytes = rest;
+        }
+        Ok(())
+    }
 
     /// Makes `len` bytes at `offset` read as zeros, without storing them where the format can.
     ///

@@ -248,3 +248,30 @@ pub enum CreateError {
     #[error(transparent)]
     Write(#[from] WriteError),
 }
+
+/// What a disk file says of its disk cannot be changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReshapeError {
+    /// The format has no such disk.
+    #[error("{format} {kind} disk: {fault}")]
+    Impossible {
+        /// The format.
+        format: Format,
+        /// The kind.
+        kind: Kind,
+        /// What cannot be.
+        fault: FieldFault,
+    },
+    /// The format does not say this of its disks.
+    #[error("a {format} disk has no {field} that could be changed")]
+    NoSuchField {
+        /// The format.
+        format: Format,
+        /// What is missing.
+        field: &'static str,
+    },
+    /// The file could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}

@@ -26,23 +26,32 @@
 //! randomness, no opening of files: they are handed in.
 #![forbid(unsafe_code)]
 
+mod chain;
 mod check;
 mod container;
 mod create;
 mod detect;
 mod error;
+mod merge;
 mod pages;
 mod parent;
 mod raw;
+mod reshape;
+mod vhd;
 mod vhdx;
 
+pub use chain::{Chain, ChainBuilder, LinkError, MAX_DEPTH, check_link};
 pub use check::{Finding, Severity};
 pub use container::{Container, Format, Kind, Placed, WritableContainer, WriteIds};
 pub use create::{NewDisk, NewParent};
 pub use detect::detect;
 pub use error::{
-    Corruption, CreateError, OpenError, ReadError, RefusedWrite, Structure, WriteError,
+    Corruption, CreateError, OpenError, ReadError, RefusedWrite, ReshapeError, Structure,
+    WriteError,
 };
+pub use merge::{MergeError, merge};
 pub use parent::{ParentLink, ParentPath, PathKind};
 pub use raw::Raw;
+pub use reshape::Reshape;
+pub use vhd::{Vhd, VhdWriter, create_vhd};
 pub use vhdx::{Vhdx, VhdxWriter, check_vhdx, create_vhdx};

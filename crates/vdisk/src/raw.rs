@@ -95,23 +95,22 @@ impl<T: Sparse + Resize> WritableContainer for Raw<T> {
         let mut at = offset;
         let end = offset + len;
         while at < end {
-            let length = self.resolve(at, end - at)?.len();
+            let extent = self.resolve(at, end - at)?;
             // Holes stay holes.
-            if let Extent::Data { .. } = self.resolve(at, end - at)? {
-                let length = length.min(ZEROES.len() as u64);
-                let piece = usize::try_from(length).unwrap_or(ZEROES.len());
-                self.file.write_all_at(ZEROES.get(..piece).unwrap_or(&ZEROES), at).map_err(
-                    |source| WriteError::Io {
-                        structure: Structure::Payload,
-                        offset: at,
-                        length,
-                        source,
-                    },
-                )?;
-                at += length;
-            } else {
-                at += length;
-            }
+            let Extent::Data { len, .. } = extent else {
+                at += extent.len();
+                continue;
+            };
+            let length = len.min(ZEROES.len() as u64);
+            let piece = usize::try_from(length).unwrap_or(ZEROES.len());
+            let zeroes = ZEROES.get(..piece).unwrap_or(&ZEROES);
+            self.file.write_all_at(zeroes, at).map_err(|source| WriteError::Io {
+                structure: Structure::Payload,
+                offset: at,
+                length,
+                source,
+            })?;
+            at += length;
         }
         Ok(())
     }

@@ -88,3 +88,84 @@ pub(crate) const VERIFY: &str = "\
 Examples:
   imprint verify pc1.wim
   imprint verify pc1.swm --ref=\"pc1*.swm\" --json";
+
+/// For `disk`.
+pub(crate) const DISK: &str = "\
+A differencing disk holds what differs from its parent; parents are looked for beside their child and
+in the folders that --parent-dir names, never where the file says.
+
+Examples:
+  imprint disk create base.vhdx --size=127G
+  imprint disk child base.vhdx pc1.vhdx
+  imprint disk convert disk.img base.vhdx";
+
+/// For `disk create`.
+pub(crate) const DISK_CREATE: &str = "\
+Examples:
+  imprint disk create base.vhdx --size=127G
+  imprint disk create data.vhd --size=40G --kind=fixed --preallocate
+  imprint disk create new.vhdx --size=2T --sector-size=4096 --block-size=1M";
+
+/// For `disk child`.
+pub(crate) const DISK_CHILD: &str = "\
+Examples:
+  imprint disk child base.vhdx update.vhdx
+  imprint disk child images/base.vhd pc1.vhd";
+
+/// For `disk info`.
+pub(crate) const DISK_INFO: &str = "\
+Examples:
+  imprint disk info pc1.vhdx
+  imprint disk info pc1.vhdx --parent-dir=images --json";
+
+/// For `disk convert`.
+pub(crate) const DISK_CONVERT: &str = "\
+Holes and zeros are not written.
+
+Examples:
+  imprint disk convert disk.img disk.vhdx
+  imprint disk convert disk.vhdx disk.vhd --kind=fixed --preallocate
+  imprint disk convert pc1.vhdx pc1.img";
+
+/// For `disk flatten`.
+pub(crate) const DISK_FLATTEN: &str = "\
+Examples:
+  imprint disk flatten update3.vhdx base-new.vhdx";
+
+/// For `disk merge`.
+pub(crate) const DISK_MERGE: &str = "\
+If it is stopped, the chain shows what it showed before; merge again to complete it.
+
+Examples:
+  imprint disk merge update.vhdx";
+
+/// For `disk compact`.
+pub(crate) const DISK_COMPACT: &str = "\
+Examples:
+  imprint disk compact base.vhdx";
+
+/// For `disk resize`.
+pub(crate) const DISK_RESIZE: &str = "\
+The partitions on the disk stay as they are.
+
+Examples:
+  imprint disk resize base.vhdx 200G";
+
+/// For `disk rebase`.
+pub(crate) const DISK_REBASE: &str = "\
+Examples:
+  imprint disk rebase pc1.vhdx images/base.vhdx";
+
+/// For `disk check`.
+pub(crate) const DISK_CHECK: &str = "\
+Exit status: 0 nothing wrong, 1 errors were found, 3 only warnings, or not all could be saved.
+
+Examples:
+  imprint disk check base.vhdx
+  imprint disk check damaged.vhd --repair=saved.vhd";
+
+/// For `disk map`.
+pub(crate) const DISK_MAP: &str = "\
+Examples:
+  imprint disk map pc1.vhdx
+  imprint disk map pc1.vhdx --json";

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
+use super::disk::DiskVerb;
 use super::examples;
 use super::values::{ChunkSize, Compression, ImageProperty, ThreadCount, UpdateOf};
 
@@ -69,6 +70,9 @@ pub(crate) enum Verb {
     /// Check that everything in a WIM file can be read and is what it was
     #[command(after_help = examples::VERIFY)]
     Verify(VerifyArgs),
+    /// Work with virtual disks: raw, VHD and VHDX
+    #[command(subcommand, after_help = examples::DISK)]
+    Disk(DiskVerb),
     /// Understand the command line of Microsoft's ImageX
     #[command(disable_help_flag = true)]
     Imagex(ImagexArgs),

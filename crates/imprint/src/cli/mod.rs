@@ -5,6 +5,7 @@
 //!  imagex words ──imagex──┘
 //! ```
 
+pub(crate) mod disk;
 mod examples;
 pub(crate) mod hi;
 pub(crate) mod low;

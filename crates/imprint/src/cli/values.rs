@@ -20,6 +20,10 @@ pub(crate) struct Compression {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ChunkSize(pub(crate) u32);
 
+/// A size in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ByteCount(pub(crate) u64);
+
 /// The value of `--threads`; zero is "as many as there are processors".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ThreadCount(pub(crate) usize);
@@ -55,6 +59,8 @@ pub(crate) enum ValueError {
     LevelWithoutCompression,
     #[error("chunk size should be a number of bytes, or one with K, M or G, below 4 GiB")]
     ChunkSize,
+    #[error("size should be a number of bytes, or one with K, M, G or T")]
+    ByteCount,
     #[error("number of threads should be a number from 1 to 1024, or 0 for one per processor")]
     Threads,
     #[error("image property should be NAME=VALUE, such as WINDOWS/VERSION/MAJOR=10")]
@@ -94,21 +100,35 @@ fn parse_level(text: &str) -> Result<Level, ValueError> {
     level.map(Level).ok_or(ValueError::CompressionLevel)
 }
 
+/// Reads a number with K, M, G or T behind it.
+fn parse_bytes(text: &str) -> Option<u64> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit = text.strip_prefix(digits).unwrap_or_default();
+    let shift = match unit.to_ascii_lowercase().as_str() {
+        "" => 0,
+        "k" | "kib" => 10,
+        "m" | "mib" => 20,
+        "g" | "gib" => 30,
+        "t" | "tib" => 40,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
 impl FromStr for ChunkSize {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-        let unit = text.strip_prefix(digits).unwrap_or_default();
-        let shift = match unit.to_ascii_lowercase().as_str() {
-            "" => 0,
-            "k" | "kib" => 10,
-            "m" | "mib" => 20,
-            "g" | "gib" => 30,
-            _ => return Err(ValueError::ChunkSize),
-        };
-        let number = digits.parse::<u32>().ok();
-        number.and_then(|n| n.checked_mul(1 << shift)).map(Self).ok_or(ValueError::ChunkSize)
+        let number = parse_bytes(text).and_then(|bytes| bytes.try_into().ok());
+        number.map(Self).ok_or(ValueError::ChunkSize)
+    }
+}
+
+impl FromStr for ByteCount {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        parse_bytes(text).map(Self).ok_or(ValueError::ByteCount)
     }
 }
 

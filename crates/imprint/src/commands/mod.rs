@@ -5,6 +5,7 @@ mod apply;
 mod capture;
 mod delete;
 mod dir;
+mod disk;
 mod export;
 mod extract;
 mod info;
@@ -29,6 +30,7 @@ pub(crate) fn run(verb: Verb, console: &mut Console) -> anyhow::Result<Status> {
         Verb::Delete(args) => delete::run(&delete::Job::new(args)?, console),
         Verb::Optimize(args) => optimize::run(&optimize::Job::new(args)?, console),
         Verb::Verify(args) => verify::run(&verify::Job::new(args)?, console),
+        Verb::Disk(verb) => disk::run(verb, console),
         // The parser of ImageX's syntax gives one of the other verbs.
         Verb::Imagex(_) => Ok(Status::Usage),
     }

@@ -7,6 +7,8 @@ mod capture;
 #[cfg(test)]
 mod complete;
 #[cfg(test)]
+mod disk;
+#[cfg(test)]
 mod export;
 #[cfg(test)]
 mod extract;

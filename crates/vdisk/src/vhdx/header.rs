@@ -99,8 +99,9 @@ pub(crate) fn read_headers(file: &(impl ReadAt + ?Sized)) -> Result<Headers, Ope
     Ok(Headers { current, slot, copies })
 }
 
-fn header_offset(slot: usize) -> u64 {
-    HEADER_OFFSETS[usize::from(slot > 0)]
+const fn header_offset(slot: usize) -> u64 {
+    let [first, second] = HEADER_OFFSETS;
+    if slot == 0 { first } else { second }
 }
 
 fn read_copy(file: &(impl ReadAt + ?Sized), slot: usize) -> Result<HeaderDisk, OpenError> {

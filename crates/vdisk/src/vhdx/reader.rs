@@ -46,11 +46,6 @@ impl<T: Sparse> Vhdx<T> {
         })?;
         Ok(Self { file, parts, pages: Pages::new(KEPT), end })
     }
-
-    /// The disk's own id (page 83 data), if the file names one: the same in all disks of a chain.
-    pub fn disk_id(&self) -> Option<Guid> {
-        self.parts.metadata.disk_id
-    }
 }
 
 impl<T: Sparse> Container for Vhdx<T> {
@@ -80,6 +75,10 @@ impl<T: Sparse> Container for Vhdx<T> {
 
     fn identity(&self) -> Option<Guid> {
         Some(self.parts.headers.current.data_write)
+    }
+
+    fn disk_id(&self) -> Option<Guid> {
+        self.parts.metadata.disk_id
     }
 
     fn parent(&self) -> Option<&ParentLink> {

@@ -54,6 +54,11 @@ pub(crate) struct Regions {
 /// A region table as it is in the file: signature and checksum are right.
 pub(crate) type Table = Box<[u8]>;
 
+const fn table_offset(copy: usize) -> u64 {
+    let [first, second] = REGION_TABLE_OFFSETS;
+    if copy == 0 { first } else { second }
+}
+
 /// Reads one of the two tables, 0 or 1. The inner result says whether it is one.
 ///
 /// # Errors
@@ -63,7 +68,7 @@ pub(crate) fn read_table(
     copy: usize,
 ) -> Result<Result<Table, Corruption>, OpenError> {
     let mut bytes = vec![0; TABLE_BYTES];
-    let offset = REGION_TABLE_OFFSETS[usize::from(copy > 0)];
+    let offset = table_offset(copy);
     file.read_exact_at(&mut bytes, offset).map_err(|source| OpenError::Io {
         structure: Structure::RegionTable,
         offset,
@@ -111,7 +116,7 @@ pub(crate) fn read_regions(
 /// # Errors
 /// As [`read_regions`].
 pub(crate) fn parse_table(table: &[u8], copy: usize, log: Region) -> Result<Regions, OpenError> {
-    let at = REGION_TABLE_OFFSETS[usize::from(copy > 0)];
+    let at = table_offset(copy);
     let wrong = |at, field, expected, actual| {
         Corruption::number(Structure::RegionTable, at, field, expected, actual)
     };

@@ -1,6 +1,10 @@
 //! Tests of the crate as its users see it.
 
 #[cfg(test)]
+mod chain;
+#[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod vhdx_broken;
 #[cfg(test)]
 mod vhdx_crash;

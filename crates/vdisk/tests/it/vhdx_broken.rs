@@ -100,7 +100,7 @@ fn the_region_tables() {
         ]
     );
     file.write_all_at(b"X", 256 << 10).unwrap();
-    assert!(Vhdx::open(&file).is_err());
+    Vhdx::open(&file).unwrap_err();
 
     let file = in_memory(&disk(Kind::Dynamic));
     file.write_all_at(&[9], (256 << 10) + 60).unwrap();
@@ -264,12 +264,12 @@ fn entries_of_the_table() {
     );
     refuse(
         Kind::Dynamic,
-        4 << 20 | 6,
+        (4 << 20) | 6,
         "block allocation table: block should end at or before 0x400000, but ends at 0x500000 (at offset 0x300010)",
     );
     refuse(
         Kind::Dynamic,
-        1 << 63 | 6,
+        (1 << 63) | 6,
         "block allocation table: block should end at or before 0x400000, but ends at 0x8000000000100000 (at offset 0x300010)",
     );
     refuse(
@@ -293,10 +293,10 @@ fn checking_knows_what_belongs_to_whom() {
     check_finds(|_| {}, &["6291456 bytes belong to nothing"]);
     check_finds(
         |file| {
-            set_entry(file, 0, 4 * MIB | 6);
-            set_entry(file, 1, 4 * MIB | 6);
-            set_entry(file, 2, 2 * MIB | 6);
-            set_entry(file, 3, 3 * MIB | 6);
+            set_entry(file, 0, (4 * MIB) | 6);
+            set_entry(file, 1, (4 * MIB) | 6);
+            set_entry(file, 2, (2 * MIB) | 6);
+            set_entry(file, 3, (3 * MIB) | 6);
             set_entry(file, 4, MIB | 6);
         },
         &[
@@ -308,7 +308,7 @@ fn checking_knows_what_belongs_to_whom() {
         ],
     );
     check_finds(
-        |file| set_entry(file, 0, 4 * MIB | 6 | 8),
+        |file| set_entry(file, 0, (4 * MIB) | 6 | 8),
         &[
             "block allocation table: reserved bits should be 0x0, but is 0x8 (at offset 0x300000)",
             "5242880 bytes belong to nothing",
@@ -340,7 +340,7 @@ fn the_last_block_may_end_with_the_disk() {
     file.set_len(length - MIB + 4095).unwrap();
     let disk = Vhdx::open(&file).unwrap();
     assert_eq!(disk.resolve(0, new.size).unwrap().len(), new.size - 1);
-    assert!(disk.resolve(new.size - 1, 1).is_err());
+    disk.resolve(new.size - 1, 1).unwrap_err();
     // The block is not whole, and what there is of it belongs to nothing.
     assert_eq!(findings(&file).len(), 2);
 }

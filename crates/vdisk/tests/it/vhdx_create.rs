@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use imprint_blockio::{MemoryFile, ReadAt, Resize};
+use imprint_blockio::{MemoryFile, ReadAt};
 use imprint_testkit::tools::{require, require_any, run};
 use imprint_vdisk::{Container, Kind, NewDisk, PathKind, Vhdx, create_vhdx};
 

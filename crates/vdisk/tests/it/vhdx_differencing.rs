@@ -126,7 +126,7 @@ fn without_a_bitmap_nothing_is_guessed() {
         "block allocation table: sector bitmap offset should be at least 0x100000, but is 0x0 (at offset 0x308000)"
     );
     assert!(findings(&file).iter().any(|finding| finding.to_string() == words(&file)));
-    set_entry(&file, 4096, start + 2 * MIB | 6);
+    set_entry(&file, 4096, (start + 2 * MIB) | 6);
     assert_eq!(
         words(&file),
         "block allocation table: sector bitmap should end at or before 0x600000, but ends at 0x700000 (at offset 0x308000)"

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use imprint_blockio::{Extent, MemoryFile, ReadAt, Sparse, WriteAt};
+use imprint_blockio::{Extent, MemoryFile, Sparse, WriteAt};
 use imprint_progress::Progress;
 use imprint_vdisk::{Container, Finding, Kind, NewDisk, NewParent, Vhdx, check_vhdx, create_vhdx};
 use imprint_winvalues::{FileTime, Guid};

@@ -16,6 +16,7 @@ mod allocate;
 mod bitmap;
 mod commit;
 mod locator;
+mod reshape;
 mod resize;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -253,6 +254,10 @@ impl<T: Sparse + Resize> Container for VhdxWriter<T> {
     fn identity(&self) -> Option<Guid> {
         let session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         Some(session.headers.current.data_write)
+    }
+
+    fn disk_id(&self) -> Option<Guid> {
+        self.parts.metadata.disk_id
     }
 
     fn parent(&self) -> Option<&ParentLink> {

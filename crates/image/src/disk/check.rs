@@ -1,0 +1,134 @@
+//! Checking a disk with its chain, and saving what can be saved into a new file.
+
+use std::path::Path;
+
+use imprint_blockio::Extent;
+use imprint_progress::Progress;
+use imprint_vdisk::{Container, Finding, Format, OpenError, check_vhd, check_vhdx};
+
+use super::compact::same_disk;
+use super::error::{ChainError, DiskError};
+use super::make::{Making, Naming};
+use super::open::{Access, ChainOptions, Fresh, open_chain, open_file, open_named};
+
+/// What checking a disk found.
+#[derive(Debug)]
+pub struct Checked {
+    /// The format of the leaf.
+    pub format: Format,
+    /// What was found in the leaf's file.
+    pub findings: Vec<Finding>,
+    /// Why the file cannot be understood any further.
+    pub broken: Option<OpenError>,
+    /// Why the chain cannot be put together.
+    pub chain: Option<ChainError>,
+}
+
+/// Checks all structures of a disk file, and that its parents are there and are its parents.
+///
+/// # Errors
+/// [`DiskError::Chain`] if the file itself cannot be had; all else is in the result.
+pub fn check_disk(
+    path: &Path,
+    options: &ChainOptions,
+    progress: &Progress,
+) -> Result<Checked, DiskError> {
+    let disk = open_file(path, options.format, Access::Read)?;
+    let format = disk.format;
+    let mut findings = Vec::new();
+    progress.begin("checking", 0, 0);
+    let mut found = |finding| findings.push(finding);
+    let result = match format {
+        Format::Raw => Ok(()),
+        Format::Vhd => check_vhd(&disk.file, progress, &mut found),
+        Format::Vhdx => check_vhdx(&disk.file, progress, &mut found),
+    };
+    drop(disk);
+    progress.check()?;
+    let broken = result.err();
+    let chain = match &broken {
+        None => open_chain(path, options).err(),
+        Some(_) => None,
+    };
+    Ok(Checked { format, findings, broken, chain })
+}
+
+/// A part of a disk that could not be saved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LostRange {
+    /// Where, bytes from the start of the disk.
+    pub offset: u64,
+    /// How many bytes.
+    pub length: u64,
+    /// Why.
+    pub reason: String,
+}
+
+/// Writes all of a damaged disk that can be read into a new file of the same kind, identity and
+/// parent. What cannot be read is absent there, and listed.
+///
+/// # Errors
+/// [`DiskError`] if nothing can be saved, or the new file cannot be written.
+pub fn repair_disk(
+    path: &Path,
+    into: &Path,
+    format: Option<Format>,
+    naming: Naming,
+    fresh: &Fresh<'_>,
+    progress: &Progress,
+) -> Result<Vec<LostRange>, DiskError> {
+    let disk = open_named(path, open_file(path, format, Access::Read)?)?;
+    let making = Making::begin(into, naming, fresh)?;
+    let target = making.container(disk.format(), &same_disk(&*disk, fresh)?, fresh)?;
+    progress.begin("saving", 0, 0);
+    let mut lost = Vec::new();
+    let mut buffer = vec![0; 1 << 20];
+    let mut offset = 0;
+    while offset < disk.size() {
+        progress.check()?;
+        let step = next_piece(&*disk, offset, &mut buffer);
+        offset += match step {
+            Ok(Extent::Data { len, .. }) => {
+                let bytes = buffer.get(..usize::try_from(len).unwrap_or(0)).unwrap_or_default();
+                target.write(bytes, offset)?;
+                progress.add_bytes(len);
+                len
+            }
+            Ok(Extent::Zero { len }) => {
+                target.write_zeroes(offset, len)?;
+                len
+            }
+            Ok(Extent::Parent { len }) => len,
+            Err((length, reason)) => {
+                lost.push(LostRange { offset, length, reason });
+                length
+            }
+        };
+    }
+    progress.begin("finishing", 0, 0);
+    target.close()?;
+    making.finish()?;
+    Ok(lost)
+}
+
+/// Reads the next piece of a disk file into a buffer of 1 MiB, or says how much of it is lost.
+fn next_piece(
+    disk: &dyn Container,
+    offset: u64,
+    buffer: &mut [u8],
+) -> Result<Extent, (u64, String)> {
+    // What is wrong with one block is not wrong with the next.
+    let unit = u64::from(disk.block_size()).max(1 << 20);
+    let lost = (offset / unit * unit + unit).min(disk.size()) - offset;
+    match disk.resolve(offset, disk.size() - offset) {
+        Ok(Extent::Data { file, offset: at, len }) => {
+            let len = len.min(1 << 20);
+            let bytes = buffer.get_mut(..usize::try_from(len).unwrap_or(0)).unwrap_or_default();
+            let read = disk.storage().read_exact_at(bytes, at);
+            read.map_err(|error| (len, error.to_string()))?;
+            Ok(Extent::Data { file, offset: at, len })
+        }
+        Ok(extent) => Ok(extent),
+        Err(error) => Err((lost, error.to_string())),
+    }
+}

@@ -1,0 +1,6 @@
+//! `imprint disk` from the outside: what it makes, what it refuses, what it says.
+
+mod chains;
+mod convert;
+mod refuse;
+mod sample;

@@ -1,0 +1,376 @@
+//! A disk and the disks it differs from, seen as one device.
+
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use imprint_blockio::{BlockDevice, Extent, ReadAt, Sparse, Stored, WriteAt, check_range};
+use imprint_winvalues::Guid;
+
+use crate::{Container, Format, ParentLink, ReadError, WritableContainer, WriteError};
+
+/// More disks than this are not a chain anybody made: Windows' own limit is lower.
+pub const MAX_DEPTH: usize = 64;
+
+/// A disk file cannot be a parent in this chain.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LinkError {
+    /// It is not the disk the child was made for, or it was changed since.
+    #[error("parent has identity {actual}, but its child was made for {expected}")]
+    Identity {
+        /// What the child says.
+        expected: Guid,
+        /// What the parent says.
+        actual: Guid,
+    },
+    /// Parent and child are of different formats, or the parent is raw.
+    #[error("parent is a {parent} disk, but its child is a {child} disk")]
+    Format {
+        /// The child's format.
+        child: Format,
+        /// The parent's format.
+        parent: Format,
+    },
+    /// Parent and child have different sizes.
+    #[error("parent has {parent} bytes, but its child has {child}")]
+    Size {
+        /// The child's size.
+        child: u64,
+        /// The parent's size.
+        parent: u64,
+    },
+    /// Parent and child have different logical sector sizes.
+    #[error("parent has sectors of {parent} bytes, but its child has sectors of {child}")]
+    SectorSize {
+        /// The child's sector size.
+        child: u32,
+        /// The parent's sector size.
+        parent: u32,
+    },
+    /// A disk of the chain has one of its children as parent.
+    #[error("disk {identity} is in the chain already: it would be its own parent")]
+    Loop {
+        /// Its identity.
+        identity: Guid,
+    },
+    /// There are too many disks.
+    #[error("chain should have at most {MAX_DEPTH} disks, but has more")]
+    TooDeep,
+    /// The last disk is differencing, and no parent was given for it.
+    #[error("disk number {depth} of the chain (0 is the leaf) has no parent here")]
+    Missing {
+        /// Its place.
+        depth: usize,
+    },
+    /// A parent was given to a disk that has none.
+    #[error("disk number {depth} of the chain (0 is the leaf) is not differencing")]
+    NotNeeded {
+        /// Its place.
+        depth: usize,
+    },
+}
+
+/// A chain, leaf first: one device of which the parents are only read.
+///
+/// `L` is what the leaf can do: `dyn Container` to read, `dyn WritableContainer` to write as well.
+///
+/// **Contract.** Reads of any range run at once and see what was written. Writes may have any
+/// alignment: sectors that are written in part are read first, through the whole chain. Writes and
+/// flushes wait for each other.
+pub struct Chain<L: Container + ?Sized> {
+    leaf: Box<L>,
+    parents: Vec<Box<dyn Container>>,
+    writing: Mutex<()>,
+}
+
+/// A chain being put together, from the leaf to the base.
+pub struct ChainBuilder<L: Container + ?Sized> {
+    chain: Chain<L>,
+}
+
+impl<L: Container + ?Sized> ChainBuilder<L> {
+    /// Begins with a leaf.
+    #[must_use]
+    pub fn new(leaf: Box<L>) -> Self {
+        Self { chain: Chain { leaf, parents: Vec::new(), writing: Mutex::new(()) } }
+    }
+
+    /// What the last disk says of its parent; `None` if the chain is whole.
+    #[must_use]
+    pub fn wanted(&self) -> Option<&ParentLink> {
+        match self.chain.parents.last() {
+            Some(last) => last.parent(),
+            None => self.chain.leaf.parent(),
+        }
+    }
+
+    /// The leaf.
+    #[must_use]
+    pub fn leaf(&self) -> &L {
+        self.chain.leaf()
+    }
+
+    /// The parents there are so far, the leaf's own first.
+    #[must_use]
+    pub fn parents(&self) -> &[Box<dyn Container>] {
+        self.chain.parents()
+    }
+
+    /// Adds the parent of the last disk.
+    ///
+    /// # Errors
+    /// Why it is not that parent.
+    pub fn push(&mut self, parent: Box<dyn Container>) -> Result<(), LinkError> {
+        let depth = self.chain.parents.len();
+        let link = self.wanted().ok_or(LinkError::NotNeeded { depth })?;
+        if depth + 1 >= MAX_DEPTH {
+            return Err(LinkError::TooDeep);
+        }
+        check_parent(&*self.chain.leaf, link, &*parent)?;
+        let identities = self.chain.parents.iter().map(|disk| disk.identity());
+        let mut above = identities.chain([self.chain.leaf.identity()]);
+        let identity = parent.identity();
+        if let Some(identity) = above.find(|&above| above == identity).flatten() {
+            return Err(LinkError::Loop { identity });
+        }
+        self.chain.parents.push(parent);
+        Ok(())
+    }
+
+    /// Returns the chain.
+    ///
+    /// # Errors
+    /// [`LinkError::Missing`] if the last disk needs a parent.
+    pub fn finish(self) -> Result<Chain<L>, LinkError> {
+        let depth = self.chain.parents.len();
+        if self.wanted().is_some() { Err(LinkError::Missing { depth }) } else { Ok(self.chain) }
+    }
+}
+
+/// Holds a disk against what another says of its parent.
+///
+/// # Errors
+/// Why it is not that parent; [`LinkError::NotNeeded`] if the child has none.
+pub fn check_link(
+    child: &(impl Container + ?Sized),
+    parent: &(impl Container + ?Sized),
+) -> Result<(), LinkError> {
+    let link = child.parent().ok_or(LinkError::NotNeeded { depth: 0 })?;
+    check_parent(child, link, parent)
+}
+
+/// Holds a parent against what its child says, and against the leaf, whose size all have.
+fn check_parent(
+    leaf: &(impl Container + ?Sized),
+    link: &ParentLink,
+    parent: &(impl Container + ?Sized),
+) -> Result<(), LinkError> {
+    let formats = (leaf.format(), parent.format());
+    let Some(actual) = parent.identity().filter(|_| formats.0 == formats.1) else {
+        return Err(LinkError::Format { child: formats.0, parent: formats.1 });
+    };
+    if !link.accepts(actual) {
+        return Err(LinkError::Identity { expected: link.identity, actual });
+    }
+    if leaf.size() != parent.size() {
+        return Err(LinkError::Size { child: leaf.size(), parent: parent.size() });
+    }
+    if leaf.sector_size() != parent.sector_size() {
+        let (child, parent) = (leaf.sector_size(), parent.sector_size());
+        return Err(LinkError::SectorSize { child, parent });
+    }
+    Ok(())
+}
+
+impl<L: Container + ?Sized> Chain<L> {
+    /// The leaf.
+    #[must_use]
+    pub fn leaf(&self) -> &L {
+        &self.leaf
+    }
+
+    /// The parents, the leaf's own first.
+    #[must_use]
+    pub fn parents(&self) -> &[Box<dyn Container>] {
+        &self.parents
+    }
+
+    /// The size of the device in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.leaf.size()
+    }
+
+    /// The file in which the offsets of an [`Extent::Data`] with this `file` count.
+    #[must_use]
+    pub fn storage(&self, file: usize) -> Option<&dyn Sparse> {
+        match file.checked_sub(1) {
+            None => Some(self.leaf.storage()),
+            Some(parent) => self.parents.get(parent).map(|disk| disk.storage()),
+        }
+    }
+
+    /// Says where the bytes at `offset` are, over all disks; holes of the files count as data.
+    ///
+    /// # Errors
+    /// As [`Container::resolve`].
+    pub fn resolve(&self, offset: u64, len: u64) -> Result<Extent, ReadError> {
+        let mut len = match self.leaf.resolve(offset, len)? {
+            Extent::Parent { len } => len,
+            found => return Ok(found),
+        };
+        for (index, disk) in self.parents.iter().enumerate() {
+            match disk.resolve(offset, len)? {
+                Extent::Parent { len: here } => len = here,
+                Extent::Data { offset, len, .. } => {
+                    return Ok(Extent::Data { file: index + 1, offset, len });
+                }
+                zero @ Extent::Zero { .. } => return Ok(zero),
+            }
+        }
+        // The base of a chain has no parent, so that nothing comes here.
+        Ok(Extent::Zero { len })
+    }
+}
+
+impl Chain<dyn WritableContainer> {
+    fn lock(&self) -> MutexGuard<'_, ()> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes bytes that are part of one sector.
+    fn patch(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let sector = u64::from(self.leaf.sector_size());
+        let start = offset / sector * sector;
+        let len = sector.min(self.size() - start);
+        let mut whole = vec![0; usize::try_from(len).unwrap_or(0)];
+        self.read_exact_at(&mut whole, start)?;
+        let within = usize::try_from(offset - start).unwrap_or(0);
+        if let Some(place) = whole.get_mut(within..within + bytes.len()) {
+            place.copy_from_slice(bytes);
+        }
+        self.leaf.write(&whole, start).map_err(write_failed)
+    }
+
+    /// Makes a range of the device read as zeros, without storing them where the leaf can.
+    ///
+    /// # Errors
+    /// Whatever the storage reports; a part of the range may be zero then.
+    pub fn write_zeroes(&self, offset: u64, len: u64) -> io::Result<()> {
+        if len == 0 {
+            return Ok(());
+        }
+        check_range(offset, len, self.size())?;
+        let sector = u64::from(self.leaf.sector_size());
+        let end = offset + len;
+        let first = offset.next_multiple_of(sector).min(end);
+        let last = if end == self.size() { end } else { (end / sector * sector).max(first) };
+        for (start, end) in [(offset, first), (last, end)] {
+            // At most a sector each.
+            self.write_all_at(&vec![0; usize::try_from(end - start).unwrap_or(0)], start)?;
+        }
+        if first == last {
+            return Ok(());
+        }
+        let _one_at_a_time = self.lock();
+        self.leaf.write_zeroes(first, last - first).map_err(write_failed)
+    }
+
+    /// Commits everything and leaves the leaf as a file that nobody has open.
+    ///
+    /// # Errors
+    /// Whatever the storage reports.
+    pub fn close(self) -> Result<(), WriteError> {
+        self.leaf.close()
+    }
+}
+
+impl<L: Container + ?Sized> ReadAt for Chain<L> {
+    fn read_exact_at(&self, mut buf: &mut [u8], mut offset: u64) -> io::Result<()> {
+        while !buf.is_empty() {
+            let extent = self.resolve(offset, buf.len() as u64).map_err(read_failed)?;
+            let len = usize::try_from(extent.len()).unwrap_or(buf.len()).clamp(1, buf.len());
+            let (piece, rest) = buf.split_at_mut(len);
+            match extent {
+                Extent::Data { file, offset, .. } => match self.storage(file) {
+                    Some(storage) => storage.read_exact_at(piece, offset)?,
+                    None => return Err(io::ErrorKind::NotFound.into()),
+                },
+                Extent::Zero { .. } | Extent::Parent { .. } => piece.fill(0),
+            }
+            offset += len as u64;
+            buf = rest;
+        }
+        Ok(())
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.size())
+    }
+}
+
+impl<L: Container + ?Sized> BlockDevice for Chain<L> {
+    fn sector_size(&self) -> u32 {
+        self.leaf.sector_size()
+    }
+
+    fn extent(&self, offset: u64, len: u64) -> io::Result<Extent> {
+        let extent = self.resolve(offset, len).map_err(read_failed)?;
+        let Extent::Data { file, offset, len } = extent else { return Ok(extent) };
+        let Some(storage) = self.storage(file) else { return Ok(extent) };
+        Ok(match storage.stored(offset, len)? {
+            Stored::Data(len) => Extent::Data { file, offset, len },
+            Stored::Hole(len) => Extent::Zero { len },
+        })
+    }
+}
+
+impl WriteAt for Chain<dyn WritableContainer> {
+    fn write_all_at(&self, buf: &[u8], offset: u64) -> io::Result<()> {
+        if buf.is_empty() {
+            return Ok(());
+        }
+        check_range(offset, buf.len() as u64, self.size())?;
+        let _one_at_a_time = self.lock();
+        let sector = u64::from(self.leaf.sector_size());
+        let end = offset + buf.len() as u64;
+        // Only sectors written in part are read and patched; those between are written as they are.
+        let first = offset.next_multiple_of(sector).min(end);
+        let last = if end == self.size() { end } else { (end / sector * sector).max(first) };
+        let (head, rest) = buf.split_at(usize::try_from(first - offset).unwrap_or(buf.len()));
+        let (middle, tail) = rest.split_at(usize::try_from(last - first).unwrap_or(rest.len()));
+        self.patch(head, offset)?;
+        self.leaf.write(middle, first).map_err(write_failed)?;
+        self.patch(tail, last)
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        let _one_at_a_time = self.lock();
+        self.leaf.commit().map_err(write_failed)
+    }
+}
+
+/// A [`ReadError`] as the traits of `blockio` want it.
+fn read_failed(error: ReadError) -> io::Error {
+    let kind = match &error {
+        ReadError::Io { source, .. } => source.kind(),
+        ReadError::Corruption(_) => io::ErrorKind::InvalidData,
+        ReadError::OutOfRange { .. } => io::ErrorKind::UnexpectedEof,
+    };
+    io::Error::new(kind, error)
+}
+
+/// A [`WriteError`] as the traits of `blockio` want it.
+fn write_failed(error: WriteError) -> io::Error {
+    let kind = match &error {
+        WriteError::Io { source, .. } | WriteError::Flush(source) => source.kind(),
+        WriteError::Read(_) => io::ErrorKind::InvalidData,
+        WriteError::OutOfRange { .. } => io::ErrorKind::InvalidInput,
+        WriteError::Full { .. } => io::ErrorKind::FileTooLarge,
+        WriteError::Poisoned => io::ErrorKind::Other,
+    };
+    io::Error::new(kind, error)
+}

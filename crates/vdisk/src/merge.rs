@@ -1,0 +1,82 @@
+//! Putting what one disk file holds into another.
+
+use imprint_blockio::Extent;
+use imprint_progress::{Cancelled, Progress};
+
+use crate::{Container, ReadError, WritableContainer, WriteError};
+
+/// A merge stopped.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MergeError {
+    /// The child cannot be read.
+    #[error("failed to read the child")]
+    Read(#[from] ReadError),
+    /// The child's bytes could not be had.
+    #[error("failed to read the child ({length} bytes at offset {offset:#x} of its file)")]
+    Io {
+        /// Where, bytes from the start of the child's file.
+        offset: u64,
+        /// How many bytes.
+        length: u64,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The parent cannot be written.
+    #[error("failed to write the parent")]
+    Write(#[from] WriteError),
+    /// The caller stopped it.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+/// How many bytes are moved at a time.
+const PIECE: usize = 1 << 20;
+/// After this many bytes what was merged is made durable, so that a crash costs little.
+const COMMIT_EVERY: u64 = 1 << 30;
+
+/// Writes everything the child holds into its parent. The child is only read; doing it again, from
+/// the start or after a crash, gives the same parent. Counts bytes read into `progress`.
+///
+/// The caller has seen to it that the child goes on accepting the parent meanwhile.
+///
+/// # Errors
+/// [`MergeError`]; the parent then holds a part of the child's contents, which the chain shows as
+/// before.
+pub fn merge(
+    child: &dyn Container,
+    parent: &dyn WritableContainer,
+    progress: &Progress,
+) -> Result<(), MergeError> {
+    let mut buffer = vec![0; PIECE];
+    let (mut offset, mut uncommitted) = (0, 0);
+    while offset < child.size() {
+        progress.check()?;
+        match child.resolve(offset, child.size() - offset)? {
+            Extent::Data { offset: at, len, .. } => {
+                let len = len.min(PIECE as u64);
+                let bytes = buffer.get_mut(..usize::try_from(len).unwrap_or(PIECE));
+                let bytes = bytes.unwrap_or_default();
+                child.storage().read_exact_at(bytes, at).map_err(|source| MergeError::Io {
+                    offset: at,
+                    length: len,
+                    source,
+                })?;
+                parent.write(bytes, offset)?;
+                progress.add_bytes(len);
+                offset += len;
+                uncommitted += len;
+            }
+            Extent::Zero { len } => {
+                parent.write_zeroes(offset, len)?;
+                offset += len;
+            }
+            Extent::Parent { len } => offset += len,
+        }
+        if uncommitted >= COMMIT_EVERY {
+            parent.commit()?;
+            uncommitted = 0;
+        }
+    }
+    Ok(parent.commit()?)
+}
