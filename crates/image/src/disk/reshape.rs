@@ -43,7 +43,8 @@ pub fn resize_disk(
         // The only footer is at the end: there is no moment at which both sizes could be right.
         (Format::Vhd, Kind::Fixed) => grow_in_copy(path, size, options, fresh, progress),
         _ => {
-            let mut disk = reshaper(path, open_file(path, Some(format), Access::Write)?, ids(fresh)?)?;
+            let mut disk =
+                reshaper(path, open_file(path, Some(format), Access::Write)?, ids(fresh)?)?;
             disk.resize(size)?;
             Ok(disk.close()?)
         }

@@ -49,11 +49,11 @@ impl<T: Sparse + Resize> Reshape for VhdWriter<T> {
     }
 
     /// The format has no room for a second identity.
-    fn accept_parent(&self, _alternative: Option<Guid>) -> Result<bool, ReshapeError> {
+    fn accept_parent(&mut self, _alternative: Option<Guid>) -> Result<bool, ReshapeError> {
         Ok(false)
     }
 
-    fn rebase(&self, parent: &NewParent) -> Result<(), ReshapeError> {
+    fn rebase(&mut self, parent: &NewParent) -> Result<(), ReshapeError> {
         if self.kind != Kind::Differencing {
             return Err(ReshapeError::NoSuchField { format: Format::Vhd, field: "parent" });
         }
@@ -69,7 +69,7 @@ impl<T: Sparse + Resize> Reshape for VhdWriter<T> {
     }
 
     /// Fixed disks are made larger by conversion.
-    fn resize(&self, size: u64) -> Result<(), ReshapeError> {
+    fn resize(&mut self, size: u64) -> Result<(), ReshapeError> {
         let mut state = self.lock()?;
         let (Some(map), Some(Header { disk: mut header })) = (&self.map, state.header) else {
             return Err(ReshapeError::NoSuchField { format: Format::Vhd, field: "size" });

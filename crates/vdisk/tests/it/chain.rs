@@ -143,10 +143,9 @@ fn check_equal(device: &impl BlockDevice, model: &[u8]) {
     let mut offset = 0;
     while offset < model.len() as u64 {
         let extent = device.extent(offset, model.len() as u64 - offset).unwrap();
-        let range = usize::try_from(offset).unwrap()..usize::try_from(offset + extent.len()).unwrap();
-        let range_len = range.len();
         let range =
             usize::try_from(offset).unwrap()..usize::try_from(offset + extent.len()).unwrap();
+        let range_len = range.len();
         match extent {
             Extent::Zero { .. } => assert!(model[range] == vec![0; range_len]),
             Extent::Data { .. } => {}

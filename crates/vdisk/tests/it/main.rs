@@ -12,6 +12,7 @@ mod vhd_files;
 mod vhd_judges;
 #[cfg(test)]
 mod vhd_support;
+#[cfg(test)]
 mod vhdx_broken;
 #[cfg(test)]
 mod vhdx_crash;

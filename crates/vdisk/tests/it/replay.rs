@@ -4,12 +4,22 @@ use imprint_testkit::replay;
 
 #[path = "../../../../fuzz/oracles/vhd_open.rs"]
 mod vhd_open;
+#[path = "../../../../fuzz/oracles/vhdx_log.rs"]
+mod vhdx_log;
+#[path = "../../../../fuzz/oracles/vhdx_open.rs"]
+mod vhdx_open;
 
 #[test]
 fn whole_vhd_files() {
     replay("vhd_open", vhd_open::check);
-#[path = "../../../../fuzz/oracles/vhdx_open.rs"]
-mod vhdx_open;
-fn vhdx_files() {
+}
+
+#[test]
+fn whole_vhdx_files() {
     replay("vhdx_open", vhdx_open::check);
+}
+
+#[test]
+fn vhdx_logs() {
+    replay("vhdx_log", vhdx_log::check);
 }
