@@ -83,6 +83,7 @@ fusermount3 fuse3
 setfattr attr
 setfacl acl
 python3 python3
+mkfs.ext4 e2fsprogs
 sfdisk fdisk
 sgdisk gdisk
 parted parted

@@ -29,13 +29,17 @@
 //!   nothing, writing past the end gives `ENOSPC`, another size is refused with `EINVAL`.
 //! - Holes of the device are holes of the files (`SEEK_DATA`, `SEEK_HOLE`): tools that look for them
 //!   never read them.
+//! - When [`Mounted::wait`] has returned, nothing holds the device any more: one given in an `Arc` is
+//!   the caller's alone again.
 //! - A program sees `EIO` (or `ENOSPC` if the storage is full); the caller gets the [`Failure`] with all
 //!   detail.
 //!
-//! **Limits.** Only the user who mounts can look inside. Extended partitions have no file: they only
-//! hold others. The files are those of the table at the time of mounting. Writable files can only be
-//! mapped into shared memory from Linux 6.6 on. What the files hold, a file system or not, is no
-//! matter of this crate; trees of files (images of a WIM) can be served by another `FileSet`.
+//! **Limits.** Only the user who mounts can look inside. Each read of a writable file is a question to
+//! this process, so programs that read 512 bytes at a time are slow there; large reads are not.
+//! Extended partitions have no file: they only hold others. The files are those of the table at the
+//! time of mounting. Writable files can only be mapped into shared memory from Linux 6.6 on. What the
+//! files hold, a file system or not, is no matter of this crate; trees of files (images of a WIM) can
+//! be served by another `FileSet`.
 #![forbid(unsafe_code)]
 
 mod buffers;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Output, Stdio};
 
 /// Which Debian package a program comes from. `./test` installs them all.
-const PACKAGES: [(&str, &str); 28] = [
+const PACKAGES: [(&str, &str); 30] = [
     ("wimlib-imagex", "wimtools"),
     ("7z", "7zip"),
     ("7zz", "7zip"),
@@ -25,6 +25,8 @@ const PACKAGES: [(&str, &str); 28] = [
     ("getfacl", "acl"),
     ("setfacl", "acl"),
     ("python3", "python3"),
+    ("mkfs.ext4", "e2fsprogs"),
+    ("e2fsck", "e2fsprogs"),
     ("sfdisk", "fdisk"),
     ("sgdisk", "gdisk"),
     ("strace", "strace"),

@@ -70,6 +70,7 @@ fn unmounting_flushes_once() {
     drop(file);
     finish(mounted);
     assert_eq!(flushes.load(Ordering::SeqCst), 2);
+    assert_eq!(Arc::strong_count(&flushes), 1, "nothing holds the device any more");
     assert_not_mounted(&sample);
 }
 
