@@ -141,7 +141,8 @@ fn check_equal(device: &impl BlockDevice, model: &[u8]) {
     let mut offset = 0;
     while offset < model.len() as u64 {
         let extent = device.extent(offset, model.len() as u64 - offset).unwrap();
-        let range = usize::try_from(offset).unwrap()..usize::try_from(offset + extent.len()).unwrap();
+        let range =
+            usize::try_from(offset).unwrap()..usize::try_from(offset + extent.len()).unwrap();
         match extent {
             Extent::Zero { .. } => assert!(model[range].iter().all(|&byte| byte == 0)),
             Extent::Data { .. } => {}
@@ -159,7 +160,8 @@ fn check_chain(setup: Setup, depth: usize, seed: u64) {
     let mut files: Vec<File> = Vec::new();
     let mut states = Vec::new();
     for _ in 0..depth {
-        let parent = files.last().map(|file| reader(setup.format, file.clone()).identity().unwrap());
+        let parent =
+            files.last().map(|file| reader(setup.format, file.clone()).identity().unwrap());
         files.push(make(setup, parent, &mut random));
         check_equal(&open(setup, &files), &model);
         let chain = open_for_writing(setup, &files, &mut random);
@@ -186,7 +188,8 @@ fn check_chain(setup: Setup, depth: usize, seed: u64) {
 }
 
 fn setups() -> Vec<Setup> {
-    let setup = |format, size, block_size, sector_size| Setup { format, size, block_size, sector_size };
+    let setup =
+        |format, size, block_size, sector_size| Setup { format, size, block_size, sector_size };
     vec![
         setup(Format::Vhd, 5 << 20, 2 << 20, 512),
         setup(Format::Vhd, (3 << 20) + 512, 512 << 10, 512),
