@@ -175,6 +175,19 @@ fn damage_that_reading_can_do_without_forbids_writing() {
 }
 
 #[test]
+fn footers_that_agree_are_believed_without_their_checksums() {
+    let mut bytes = made(&new_disk(Kind::Dynamic, 1 << 20, None));
+    let last = bytes.len() - 512;
+    bytes[30] = b'x';
+    bytes[last + 30] = b'x';
+    assert_eq!(Vhd::open(bytes.as_slice()).unwrap().warnings().len(), 2);
+    let error = VhdWriter::open(MemoryFile::new(bytes.clone()), ids(1)).unwrap_err();
+    assert!(matches!(error, OpenError::ReadOnly(_)), "{error:?}");
+    bytes[last + 31] = b'x';
+    assert!(Vhd::open(bytes.as_slice()).is_err());
+}
+
+#[test]
 fn blocks_outside_the_file_are_named() {
     let mut bytes = made(&new_disk(Kind::Dynamic, 4 << 20, None));
     bytes[1536..1540].copy_from_slice(&[0, 0, 0, 9]);
