@@ -102,7 +102,7 @@ fn write(bytes: &[u8], before: &dyn Container) {
     let guid = Guid([5; 16]);
     let ids = WriteIds { file_write: guid, data_write: guid, log: guid };
     let file = MemoryFile::new(bytes.to_vec());
-    let Ok(disk) = VhdWriter::open(&file, ids) else { return };
+    let Ok(mut disk) = VhdWriter::open(&file, ids) else { return };
     for sector in [0_usize, 3, 40] {
         let range = sector * 512..(sector + 1) * 512;
         let Some(part) = expected.get_mut(range) else { continue };

@@ -129,7 +129,10 @@ fn read_pieces(
     let fill = |piece: &mut Piece| {
         let Piece { offset, len, ref mut bytes } = *piece;
         let part = bytes.get_mut(..len).unwrap_or_default();
-        source.read_exact_at(part, offset).map_err(failed(offset, len as u64))
+        source.read_exact_at(part, offset).map_err(failed(offset, len as u64))?;
+        // A disk may end within a sector; the rest of it is zero.
+        bytes.iter_mut().skip(len).take(GRAIN).for_each(|byte| *byte = 0);
+        Ok(())
     };
     let mut offset = 0;
     while offset < size {
@@ -159,15 +162,21 @@ fn write_piece(
     target: &dyn WritableContainer,
     options: CopyOptions,
 ) -> Result<(), DiskError> {
-    let bytes = piece.bytes();
+    // Whole sectors are written, as far as the target goes.
+    let room = target.size().saturating_sub(piece.offset);
+    let sector = usize::try_from(target.sector_size()).unwrap_or(GRAIN);
+    let put = |run: Range<usize>| {
+        let end = run.end.next_multiple_of(sector).min(usize::try_from(room).unwrap_or(usize::MAX));
+        let bytes = piece.bytes.get(run.start..end).unwrap_or_default();
+        target.write(bytes, piece.offset + run.start as u64)
+    };
     if !options.skip_zeroes {
-        return Ok(target.write(bytes, piece.offset)?);
+        return Ok(put(0..piece.len)?);
     }
     let mut from = 0;
-    while let Some(run) = next_data(bytes, from) {
+    while let Some(run) = next_data(piece.bytes(), from) {
         from = run.end;
-        let start = run.start as u64;
-        target.write(bytes.get(run).unwrap_or_default(), piece.offset + start)?;
+        put(run)?;
     }
     Ok(())
 }

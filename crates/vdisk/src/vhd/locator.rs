@@ -125,6 +125,19 @@ pub(crate) fn new_locators(parent: &NewParent) -> Vec<NewLocator> {
         .collect()
 }
 
+/// What a file says of a parent after it was told of it.
+pub(crate) fn new_link(identity: Guid, parent: &NewParent) -> ParentLink {
+    let path = |kind, text: &str| ParentPath { kind, text: text.to_owned() };
+    let absolute = parent.absolute.iter().map(|text| path(PathKind::Absolute, text));
+    let paths = [path(PathKind::Relative, &parent.relative)]
+        .into_iter()
+        .chain(absolute)
+        .chain([path(PathKind::Name, file_name(parent))])
+        .collect();
+    let modified = Some(from_seconds(to_seconds(parent.modified)));
+    ParentLink { identity, alternative: None, modified, paths }
+}
+
 /// The last part of the parent's path, for the name field.
 pub(crate) fn file_name(parent: &NewParent) -> &str {
     parent.relative.rsplit(['\\', '/']).next().unwrap_or_default()

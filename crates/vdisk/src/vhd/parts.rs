@@ -34,6 +34,8 @@ pub(crate) struct Parts {
 struct Found {
     at: u64,
     footer: Result<Footer, Corruption>,
+    /// The same without regard to the checksum.
+    fields: Option<Footer>,
     /// Written by a program so old that its footers have 511 bytes.
     short: bool,
 }
@@ -55,17 +57,24 @@ impl Parts {
         let first = read_footer(file, 0, length, false)?;
         let mut warnings = Vec::new();
         let mut unwritable = None;
-        let (footer, end) = match (&last.footer, &first.footer) {
-            (Ok(footer), _) => (*footer, Some(last.at)),
+        let (footer, end) = match (&last.footer, &first.footer, agreed(&last, &first)) {
+            (Ok(footer), ..) => (*footer, Some(last.at)),
             // The first sector of a fixed disk is the guest's: what looks like a footer there is none.
-            (Err(fault), Ok(copy)) if copy.kind != Kind::Fixed => {
+            (Err(fault), Ok(copy), _) if copy.kind != Kind::Fixed => {
                 warnings.push(fault.clone());
                 (*copy, None)
             }
-            (Err(fault), Err(other)) if is_no_footer(fault) && !is_no_footer(other) => {
+            // Both were edited by a program that knows no checksums: each vouches for the other.
+            // Observed in: files of the dfvfs project.
+            (Err(fault), Err(_), Some(footer)) => {
+                warnings.push(fault.clone());
+                unwritable = Some(fault.clone());
+                (footer, Some(last.at))
+            }
+            (Err(fault), Err(other), None) if is_no_footer(fault) && !is_no_footer(other) => {
                 return Err(other.clone().into());
             }
-            (Err(fault), _) => return Err(fault.clone().into()),
+            (Err(fault), ..) => return Err(fault.clone().into()),
         };
         if end.is_some() && last.short {
             let expected = Expected::Exactly(FOOTER_BYTES);
@@ -163,6 +172,12 @@ impl Parts {
     }
 }
 
+/// The footer of a file whose footers are equal and legal but for the checksum.
+fn agreed(last: &Found, first: &Found) -> Option<Footer> {
+    let (a, b) = (last.fields?, first.fields?);
+    (a.kind != Kind::Fixed && a.disk.as_bytes() == b.disk.as_bytes()).then_some(a)
+}
+
 /// Reads the footer at the end: 512 bytes or, of very old programs, 511.
 fn find_last(file: &(impl ReadAt + ?Sized), length: u64) -> Result<Found, OpenError> {
     let last = read_footer(file, length.saturating_sub(FOOTER_BYTES), length, false)?;
@@ -188,7 +203,7 @@ fn read_footer(
     if there < wanted {
         let structure = Structure::Footer;
         let fault = Corruption::past_end(structure, at, "footer", length, at + FOOTER_BYTES);
-        return Ok(Found { at, footer: Err(fault), short });
+        return Ok(Found { at, footer: Err(fault), fields: None, short });
     }
     let part = bytes.get_mut(..usize::try_from(wanted).unwrap_or(0)).unwrap_or_default();
     file.read_exact_at(part, at).map_err(|source| OpenError::Io {
@@ -197,7 +212,8 @@ fn read_footer(
         length: wanted,
         source,
     })?;
-    Ok(Found { at, footer: Footer::parse(&bytes, at), short })
+    let fields = Footer::parse_fields(&bytes, at).ok();
+    Ok(Found { at, footer: Footer::parse(&bytes, at), fields, short })
 }
 
 /// Whether the fault is that nothing there looks like a footer.

@@ -1,7 +1,5 @@
 //! Changing what the footers and the dynamic header say.
 
-use std::sync::atomic::Ordering;
-
 use imprint_blockio::{Expected, FieldFault, Resize, Sparse};
 use imprint_winvalues::Guid;
 use zerocopy::IntoBytes;
@@ -13,7 +11,7 @@ use super::layout::{
     ABSENT, ABSOLUTE, DynamicHeaderDisk, ENTRY_BYTES, FOOTER_BYTES, HEADER_BYTES, LocatorDisk,
     RELATIVE, SECTOR,
 };
-use super::locator::{NewLocator, describe, new_locators};
+use super::locator::{NewLocator, describe, new_link, new_locators};
 use super::writer::{State, VhdWriter};
 use crate::{
     Container, Format, Kind, NewParent, ReadError, Reshape, ReshapeError, Structure, WriteError,
@@ -65,6 +63,8 @@ impl<T: Sparse + Resize> Reshape for VhdWriter<T> {
         describe(&mut header, parent);
         let (footer, locators) = (state.footer, Some(new_locators(parent)));
         self.change(&mut state, Change { header, footer, table: None, locators })?;
+        drop(state);
+        self.link = Some(new_link(Guid(header.parent_id), parent));
         Ok(())
     }
 
@@ -96,7 +96,8 @@ impl<T: Sparse + Resize> Reshape for VhdWriter<T> {
         let offset = self.change(&mut state, Change { header, footer, table, locators: None })?;
         // The new place first: it holds all that the old one does.
         map.set_table(offset, size);
-        self.size.store(size, Ordering::Release);
+        drop(state);
+        self.size = size;
         Ok(())
     }
 }

@@ -1,6 +1,5 @@
 //! A VHD file open for writing.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use imprint_blockio::{Expected, Extent, Resize, Sparse, WriteAt};
@@ -26,15 +25,13 @@ const MANY_PAGES: usize = 2048;
 static ZEROES: [u8; 1 << 16] = [0; 1 << 16];
 
 /// A VHD file, open for writing.
-///
-/// [`Container::parent`] goes on saying what the file said of its parent when it was opened.
 #[derive(Debug)]
 pub struct VhdWriter<T> {
     pub(super) file: T,
     pub(super) kind: Kind,
     block_size: u32,
-    link: Option<ParentLink>,
-    pub(super) size: AtomicU64,
+    pub(super) link: Option<ParentLink>,
+    pub(super) size: u64,
     pub(super) map: Option<Map>,
     state: Mutex<State>,
 }
@@ -109,7 +106,7 @@ impl<T: Sparse + Resize> VhdWriter<T> {
             kind: parts.footer.kind,
             block_size: parts.header.map_or(0, |header| header.disk.block_size.get()),
             link: parts.link.clone(),
-            size: parts.footer.size().into(),
+            size: parts.footer.size(),
             map: Map::new(parts),
             state: Mutex::new(State {
                 footer: parts.footer,
@@ -376,7 +373,7 @@ impl<T: Sparse + Resize> Container for VhdWriter<T> {
     }
 
     fn size(&self) -> u64 {
-        self.size.load(Ordering::Acquire)
+        self.size
     }
 
     fn sector_size(&self) -> u32 {

@@ -67,7 +67,7 @@ fn run(kind: Kind, seed: u64, reshaping: bool) -> Session {
         marks.push(Mark { events: events(file), committed, written, sizes });
     };
     mark(&file, &committed, &model, [model.len(); 2]);
-    let disk = VhdWriter::open(&file, ids(3)).unwrap();
+    let mut disk = VhdWriter::open(&file, ids(3)).unwrap();
     for _ in 0..3 + random.index(5) {
         match random.index(if reshaping { 5 } else { 3 }) {
             0 | 1 => change(&disk, &mut model, &mut random),

@@ -175,6 +175,19 @@ fn damage_that_reading_can_do_without_forbids_writing() {
 }
 
 #[test]
+fn footers_that_agree_are_believed_without_their_checksums() {
+    let mut bytes = made(&new_disk(Kind::Dynamic, 1 << 20, None));
+    let last = bytes.len() - 512;
+    bytes[30] = b'x';
+    bytes[last + 30] = b'x';
+    assert_eq!(Vhd::open(bytes.as_slice()).unwrap().warnings().len(), 2);
+    let error = VhdWriter::open(MemoryFile::new(bytes.clone()), ids(1)).unwrap_err();
+    assert!(matches!(error, OpenError::ReadOnly(_)), "{error:?}");
+    bytes[last + 31] = b'x';
+    assert!(Vhd::open(bytes.as_slice()).is_err());
+}
+
+#[test]
 fn blocks_outside_the_file_are_named() {
     let mut bytes = made(&new_disk(Kind::Dynamic, 4 << 20, None));
     bytes[1536..1540].copy_from_slice(&[0, 0, 0, 9]);
@@ -261,7 +274,7 @@ fn check_resize(kind: Kind, from: u64, to: &[u64]) {
     }
     let mut model = parent.clone();
     let file = MemoryFile::new(made(&new_disk(kind, from, Some(4096))));
-    let disk = VhdWriter::open(&file, ids(1)).unwrap();
+    let mut disk = VhdWriter::open(&file, ids(1)).unwrap();
     for &size in to {
         for _ in 0..10 {
             change(&disk, &mut model, &mut random);
@@ -282,7 +295,7 @@ fn check_resize(kind: Kind, from: u64, to: &[u64]) {
         change(&disk, &mut model, &mut random);
     }
     Box::new(disk).close().unwrap();
-    let disk = VhdWriter::open(&file, ids(2)).unwrap();
+    let mut disk = VhdWriter::open(&file, ids(2)).unwrap();
     assert!(contents(&disk, &parent) == model);
     let error = disk.resize(512).unwrap_err().to_string();
     assert!(error.contains("size should be at least"), "{error}");
@@ -301,7 +314,7 @@ fn disks_grow() {
 fn a_child_is_told_where_its_parent_is() {
     let file = MemoryFile::new(made(&new_disk(Kind::Differencing, 1 << 20, Some(4096))));
     let mut model = vec![0; 1 << 20];
-    let disk = VhdWriter::open(&file, ids(1)).unwrap();
+    let mut disk = VhdWriter::open(&file, ids(1)).unwrap();
     change(&disk, &mut model, &mut Random::new(1));
     let names = ["other.vhd".to_owned(), "n".repeat(250) + ".vhd", "x.vhd".to_owned()];
     for (index, name) in names.iter().enumerate() {
@@ -319,6 +332,7 @@ fn a_child_is_told_where_its_parent_is() {
         assert!(bytes.len() <= before + 3 * 4096);
         let reader = Vhd::open(bytes.as_slice()).unwrap();
         let link = reader.parent().unwrap();
+        assert_eq!(disk.parent(), Some(link));
         assert_eq!(link.identity, Guid::from_random([9; 16]));
         assert_eq!(link.modified, Some(parent.modified));
         assert_eq!(link.paths[0].text, parent.relative);
