@@ -35,7 +35,8 @@ pub(crate) struct Pages<const SIZE: usize> {
 impl<const SIZE: usize> Pages<SIZE> {
     /// Makes a cache of about `bytes` bytes of clean pages.
     pub(crate) fn new(bytes: usize) -> Self {
-        let slots = (bytes / SIZE).max(1);
+        // A power of two, so that finding a page's slot takes no division.
+        let slots = (bytes / SIZE).max(1).next_power_of_two();
         Self {
             slots: (0..slots).map(|_| RwLock::default()).collect(),
             changed: RwLock::default(),
@@ -59,9 +60,7 @@ impl<const SIZE: usize> Pages<SIZE> {
                 return Ok(look(bytes));
             }
         }
-        let count = self.slots.len() as u64;
-        let index = usize::try_from(page % count).unwrap_or(0);
-        let Some(slot) = self.slots.get(index) else {
+        let Some(slot) = self.slot(page) else {
             return Err(io::ErrorKind::InvalidInput.into());
         };
         if let Some(kept) = slot.read().unwrap_or_else(PoisonError::into_inner).as_ref()
@@ -118,12 +117,16 @@ impl<const SIZE: usize> Pages<SIZE> {
     pub(crate) fn clean(&self) {
         let mut changed = self.changed();
         for (page, bytes) in std::mem::take(&mut *changed) {
-            let index = usize::try_from(page % self.slots.len() as u64).unwrap_or(0);
-            if let Some(slot) = self.slots.get(index) {
+            if let Some(slot) = self.slot(page) {
                 *slot.write().unwrap_or_else(PoisonError::into_inner) = Some(Slot { page, bytes });
             }
         }
         self.count.store(0, Ordering::Release);
+    }
+
+    fn slot(&self, page: u64) -> Option<&RwLock<Option<Slot<SIZE>>>> {
+        let last = (self.slots.len() as u64).wrapping_sub(1);
+        self.slots.get(usize::try_from(page & last).unwrap_or(0))
     }
 
     fn changed(&self) -> RwLockWriteGuard<'_, BTreeMap<u64, Box<[u8; SIZE]>>> {
