@@ -82,12 +82,16 @@ pub(crate) fn check(bytes: &[u8]) {
     }
     let Ok(placed) = writer.allocate(0, sector) else { return };
     assert_eq!(placed.len, sector);
-    if writer.target().write_all_at(&vec![0xa5; 4096][..sector as usize], placed.offset).is_err() {
+    if writer
+        .target()
+        .write_all_at(&vec![0xa5; usize::try_from(sector).unwrap()], placed.offset)
+        .is_err()
+    {
         return;
     }
     writer.commit().expect("memory takes a commit");
     let again = Vhdx::open(&changed.0).expect("a written file can be opened");
-    assert_eq!(show(&again, 0).1, Some(vec![0xa5; sector as usize]));
+    assert_eq!(show(&again, 0).1, Some(vec![0xa5; usize::try_from(sector).unwrap()]));
 }
 
 /// Both show the same bytes, and the same errors.
@@ -111,7 +115,7 @@ fn show(disk: &dyn Container, offset: u64) -> (Option<Extent>, Option<Vec<u8>>) 
         return (None, None);
     };
     let Extent::Data { offset, len, .. } = extent else { return (Some(extent), None) };
-    let mut bytes = vec![0; len.min(u64::from(disk.sector_size())) as usize];
+    let mut bytes = vec![0; usize::try_from(len.min(u64::from(disk.sector_size()))).unwrap()];
     disk.storage().read_exact_at(&mut bytes, offset).expect("data lie in the file");
     (Some(extent), Some(bytes))
 }

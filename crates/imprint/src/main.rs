@@ -10,7 +10,7 @@
 //! 1 failed, 2 wrong usage, 3 done but incomplete, with each item that was left out listed. An error
 //! is one line, its causes joined by colons, with one line of advice below where there is any.
 //!
-//! **Limits.** Verbs that need a server, disks or registry hives are not here yet.
+//! **Limits.** Verbs that need a server or registry hives are not here yet.
 #![forbid(unsafe_code)]
 
 mod advice;

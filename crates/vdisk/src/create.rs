@@ -20,7 +20,7 @@ pub struct NewDisk {
     pub physical_sector_size: u32,
     /// The identity it begins with (see [`Container::identity`](crate::Container::identity)).
     pub identity: Guid,
-    /// VHDX: the FileWriteGuid it begins with.
+    /// VHDX: the `FileWriteGuid` it begins with.
     pub file_write: Guid,
     /// VHDX: the disk's own id (page 83 data), the same in all disks of a chain.
     pub disk_id: Guid,

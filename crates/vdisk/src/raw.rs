@@ -82,7 +82,7 @@ impl<T: Sparse> Container for Raw<T> {
 }
 
 /// Zeros are written in pieces of this many bytes.
-const ZEROES: [u8; 1 << 16] = [0; 1 << 16];
+static ZEROES: [u8; 1 << 16] = [0; 1 << 16];
 
 impl<T: Sparse + Resize> WritableContainer for Raw<T> {
     fn allocate(&self, offset: u64, len: u64) -> Result<Placed, WriteError> {

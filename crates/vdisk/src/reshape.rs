@@ -26,7 +26,8 @@ pub trait Reshape: WritableContainer {
     /// [`ReshapeError::Write`].
     fn accept_parent(&mut self, alternative: Option<Guid>) -> Result<bool, ReshapeError>;
 
-    /// Says where the parent is now. The identity it must have stays as it is.
+    /// Says where the parent is now: the same disk as before, so that no identity changes but for the
+    /// one a merge allowed meanwhile, which is forgotten where the format keeps it.
     ///
     /// # Errors
     /// [`ReshapeError::Impossible`] if it has no parent.

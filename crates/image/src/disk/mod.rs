@@ -32,7 +32,7 @@ pub use inspect::{DiskInfo, file_room, map_disk};
 pub use make::{Naming, Shape, create_disk};
 pub use merge::{Merged, merge_disk};
 pub use open::{
-    Access, ChainOptions, DiskFile, Fresh, Opened, look_at_chain, open_chain,
+    Access, ChainLook, ChainOptions, DiskFile, Fresh, Opened, look_at_chain, open_chain,
     open_chain_for_writing, open_file,
 };
 pub use reshape::{rebase_disk, resize_disk};

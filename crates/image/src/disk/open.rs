@@ -179,20 +179,25 @@ pub fn open_chain(
     finish(builder, paths, missing)
 }
 
-/// Opens a disk and as many of its parents as there are: what each says of itself, leaf first, and
-/// why the chain ends too early if it does.
+/// What the files of a chain say of themselves.
+#[derive(Debug)]
+pub struct ChainLook {
+    /// The files, leaf first, as far as they are there.
+    pub disks: Vec<(PathBuf, DiskInfo)>,
+    /// Why the chain ends too early, if it does.
+    pub missing: Option<ChainError>,
+}
+
+/// Opens a disk and as many of its parents as there are.
 ///
 /// # Errors
 /// Why the leaf cannot be opened.
-pub fn look_at_chain(
-    path: &Path,
-    options: &ChainOptions,
-) -> Result<(Vec<(PathBuf, DiskInfo)>, Option<ChainError>), ChainError> {
+pub fn look_at_chain(path: &Path, options: &ChainOptions) -> Result<ChainLook, ChainError> {
     let leaf = open_named(path, open_file(path, options.format, Access::Look)?)?;
     let (builder, paths, missing) = complete(leaf, path, options);
     let parents = builder.parents().iter().map(|disk| DiskInfo::of(&**disk));
     let infos = std::iter::once(DiskInfo::of(builder.leaf())).chain(parents);
-    Ok((paths.into_iter().zip(infos).collect(), missing))
+    Ok(ChainLook { disks: paths.into_iter().zip(infos).collect(), missing })
 }
 
 /// Opens a disk for writing, and all its parents for reading.

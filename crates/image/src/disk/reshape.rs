@@ -82,12 +82,15 @@ pub fn rebase_disk(
     options: &ChainOptions,
     fresh: &Fresh<'_>,
 ) -> Result<(), DiskError> {
+    // Looked at first: opened as its own parent's child it would be in its own way.
+    let glance = open_named(child, open_file(child, options.format, Access::Look)?)?;
+    if glance.parent().is_none() {
+        return Err(DiskError::NotDifferencing { path: child.to_owned() });
+    }
+    drop(glance);
     let above =
         open_chain(parent, &ChainOptions { format: None, folders: options.folders.clone() })?;
     let mut disk = reshaper(child, open_file(child, options.format, Access::Write)?, ids(fresh)?)?;
-    if disk.parent().is_none() {
-        return Err(DiskError::NotDifferencing { path: child.to_owned() });
-    }
     check_link(&*disk, above.chain.leaf()).map_err(|source| ChainError::Link {
         child: child.to_owned(),
         parent: parent.to_owned(),

@@ -44,6 +44,14 @@ fn help() {
     let world = World::new();
     insta::assert_snapshot!("help", said(&world, &["--help"]));
     insta::assert_snapshot!("help_imagex", said(&world, &["imagex", "/?"]));
+    insta::assert_snapshot!("help_disk", said(&world, &["disk", "--help"]));
+    for verb in [
+        "create", "child", "info", "convert", "flatten", "merge", "compact", "resize", "rebase",
+        "check", "map",
+    ] {
+        let name = format!("help_disk_{verb}");
+        insta::assert_snapshot!(name, said(&world, &["disk", verb, "--help"]));
+    }
     for verb in [
         "capture", "append", "apply", "info", "dir", "extract", "export", "delete", "optimize",
         "verify",

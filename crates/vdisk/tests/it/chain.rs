@@ -185,7 +185,7 @@ fn check_chain(setup: Setup, depth: usize, seed: u64) {
         merge(&*child, &*parent, &imprint_progress::Progress::new()).unwrap();
         parent.close().unwrap();
         if let [only] = files.as_slice() {
-            check_equal(&open(setup, &[only.clone()]), &model);
+            check_equal(&open(setup, std::slice::from_ref(only)), &model);
         }
     }
 }

@@ -4,8 +4,6 @@ use imprint_testkit::replay;
 
 #[path = "../../../../fuzz/oracles/vhd_open.rs"]
 mod vhd_open;
-#[path = "../../../../fuzz/oracles/vhdx_log.rs"]
-mod vhdx_log;
 #[path = "../../../../fuzz/oracles/vhdx_open.rs"]
 mod vhdx_open;
 
@@ -17,9 +15,4 @@ fn whole_vhd_files() {
 #[test]
 fn whole_vhdx_files() {
     replay("vhdx_open", vhdx_open::check);
-}
-
-#[test]
-fn vhdx_logs() {
-    replay("vhdx_log", vhdx_log::check);
 }

@@ -1,10 +1,6 @@
 //! Everything the fuzz target of the log was fed or has found, run through what it demands.
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::redundant_pub_crate,
-    reason = "the oracle is shared with the fuzz target"
-)]
+#[expect(clippy::redundant_pub_crate, reason = "the oracle is shared with the fuzz target")]
 #[path = "../../../../fuzz/oracles/vhdx_log.rs"]
 mod vhdx_log;
 

@@ -11,7 +11,7 @@ use crate::console::Console;
 use crate::exit::Status;
 
 /// Makes an empty disk.
-pub(super) fn create(args: CreateArgs, console: &mut Console) -> anyhow::Result<Status> {
+pub(super) fn create(args: &CreateArgs, console: &mut Console) -> anyhow::Result<Status> {
     let format = format_of(&args.file, args.shape.format)?;
     let usual = if format == Format::Raw { Kind::Fixed } else { Kind::Dynamic };
     let kind = args.shape.kind.map_or(usual, Kind::from);

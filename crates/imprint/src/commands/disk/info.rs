@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use imprint_image::disk::{DiskInfo, file_room, look_at_chain};
+use imprint_image::disk::{ChainLook, DiskInfo, file_room, look_at_chain};
 use imprint_vdisk::{Kind, PathKind};
 use serde::Serialize;
 
@@ -14,9 +14,9 @@ use crate::report::write_facts;
 
 /// Shows a disk file and its chain.
 pub(super) fn run(args: &FileArgs, console: &mut Console) -> anyhow::Result<Status> {
-    let (infos, missing) = look_at_chain(&args.file, &file_options(args))?;
+    let ChainLook { disks: found, missing } = look_at_chain(&args.file, &file_options(args))?;
     let mut disks = Vec::new();
-    for (path, info) in &infos {
+    for (path, info) in &found {
         disks.push(Document::new(path, info)?);
     }
     let missing = missing.map(|error| format!("{:#}", anyhow::Error::from(error)));

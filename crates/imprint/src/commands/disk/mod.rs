@@ -22,7 +22,7 @@ use crate::exit::Status;
 /// Does what a verb says.
 pub(super) fn run(verb: DiskVerb, console: &mut Console) -> anyhow::Result<Status> {
     match verb {
-        DiskVerb::Create(args) => create::create(args, console),
+        DiskVerb::Create(args) => create::create(&args, console),
         DiskVerb::Child(args) => create::child(&args, console),
         DiskVerb::Info(args) => info::run(&args.file, console),
         DiskVerb::Convert(args) => convert::convert(&args, console),

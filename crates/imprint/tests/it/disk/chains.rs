@@ -95,11 +95,12 @@ fn disks_grow_and_shrink_to_what_they_need() {
         let mut model = raw(&world, "in.img");
         let name = |name: &str| format!("{name}.{ending}");
         world.done(&["disk", "convert", "in.img", &name("base")]);
-        world.done(&["disk", "resize", &name("base"), "3G"]);
+        world.done(&["disk", "resize", &name("base"), "600M"]);
         world.done(&["disk", "check", &name("base")]);
         let info = world.done(&["disk", "info", &name("base"), "--json"]).json();
-        assert_eq!(info["chain"][0]["size"], 3_u64 << 30);
-        let changes: &[(u64, &[u8])] = &[(2 << 30, &[9; 4096]), (5 << 20, &[0; 3 << 20])];
+        assert_eq!(info["chain"][0]["size"], 600 << 20);
+        let changes: &[(u64, &[u8])] =
+            &[(500 << 20, &[9; 4096]), (300 << 20, &[8; 4096]), (500 << 20, &[0; 4096])];
         write(&world, &name("base"), changes);
         let before = fs_err::metadata(world.path(&name("base"))).unwrap().len();
         world.done(&["disk", "compact", &name("base")]);
@@ -107,7 +108,7 @@ fn disks_grow_and_shrink_to_what_they_need() {
         assert!(after < before, "{before} {after}");
         world.done(&["disk", "check", &name("base")]);
         let shown = contents(&world, &name("base"));
-        model.resize(3 << 30, 0);
+        model.resize(600 << 20, 0);
         change(&mut model, changes);
         assert_same(&shown, &model);
     }

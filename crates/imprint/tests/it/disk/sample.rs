@@ -74,5 +74,8 @@ pub(super) fn qemu_contents(world: &World, format: &str, name: &str) -> Vec<u8> 
 #[track_caller]
 pub(super) fn assert_same(found: &[u8], expected: &[u8]) {
     assert_eq!(found.len(), expected.len());
-    assert_eq!(found.iter().zip(expected).position(|(a, b)| a != b), None, "first difference");
+    if found != expected {
+        let first = found.iter().zip(expected).position(|(a, b)| a != b);
+        panic!("first difference at {first:?}");
+    }
 }

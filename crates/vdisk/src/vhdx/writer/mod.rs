@@ -10,7 +10,7 @@
 //! A page in its place becomes durable with the flush that the next commit begins with, and only then
 //! is another entry written: so each entry is replayed alone, and two places in the log, its halves,
 //! take turns. No entry ever lies directly behind another one, which programs that look at neither
-//! tail nor number would replay in the wrong order (observed in: qemu 10.0).
+//! tail nor number would replay in the wrong order (Read in: qemu's log search).
 
 mod allocate;
 mod bitmap;
