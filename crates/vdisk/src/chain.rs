@@ -3,9 +3,10 @@
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use imprint_blockio::{BlockDevice, Extent, ReadAt, Sparse, Stored, WriteAt, check_range};
+use imprint_blockio::{BlockDevice, Extent, ReadAt, Sparse, WriteAt, check_range};
 use imprint_winvalues::Guid;
 
+use crate::container::skip_hole;
 use crate::{Container, Format, ParentLink, ReadError, WritableContainer, WriteError};
 
 /// More disks than this are not a chain anybody made: Windows' own limit is lower.
@@ -319,12 +320,8 @@ impl<L: Container + ?Sized> BlockDevice for Chain<L> {
 
     fn extent(&self, offset: u64, len: u64) -> io::Result<Extent> {
         let extent = self.resolve(offset, len).map_err(read_failed)?;
-        let Extent::Data { file, offset, len } = extent else { return Ok(extent) };
-        let Some(storage) = self.storage(file) else { return Ok(extent) };
-        Ok(match storage.stored(offset, len)? {
-            Stored::Data(len) => Extent::Data { file, offset, len },
-            Stored::Hole(len) => Extent::Zero { len },
-        })
+        let Extent::Data { file, .. } = extent else { return Ok(extent) };
+        self.storage(file).map_or(Ok(extent), |storage| skip_hole(extent, storage))
     }
 }
 

@@ -1,8 +1,8 @@
 //! What every disk file can be asked, whatever its format.
 
-use std::fmt;
+use std::{fmt, io};
 
-use imprint_blockio::{Extent, Sparse, WriteAt};
+use imprint_blockio::{Extent, Sparse, Stored, WriteAt};
 use imprint_winvalues::Guid;
 
 use crate::{ParentLink, ReadError, Structure, WriteError};
@@ -91,7 +91,7 @@ pub trait Container: Send + Sync {
 
     /// Says where the bytes at `offset` are: the extent that begins there, cut to `len` bytes, with
     /// `file` 0. [`Extent::Parent`] only for differencing disks. `Data` always lies inside
-    /// [`Self::storage`].
+    /// [`Self::storage`]; holes of the file count as data.
     ///
     /// # Errors
     /// [`ReadError::OutOfRange`] if the range is empty or reaches past the disk's end, otherwise what
@@ -100,6 +100,24 @@ pub trait Container: Send + Sync {
 
     /// The file in which the offsets of [`Extent::Data`] count.
     fn storage(&self) -> &dyn Sparse;
+}
+
+/// In shorter ranges nobody looks for holes of the file: asking costs about what reading does.
+const WORTH_ASKING: u64 = 64 << 10;
+
+/// An extent found by [`Container::resolve`], or the zeros that are a hole of the `storage` at its start.
+///
+/// # Errors
+/// Whatever the storage reports.
+pub(crate) fn skip_hole(extent: Extent, storage: &dyn Sparse) -> io::Result<Extent> {
+    let Extent::Data { file, offset, len } = extent else { return Ok(extent) };
+    if len <= WORTH_ASKING {
+        return Ok(extent);
+    }
+    Ok(match storage.stored(offset, len)? {
+        Stored::Data(len) => Extent::Data { file, offset, len },
+        Stored::Hole(len) => Extent::Zero { len },
+    })
 }
 
 /// Room in a file for bytes of the disk.

@@ -3,6 +3,7 @@
 use imprint_blockio::Extent;
 use imprint_progress::{Cancelled, Progress};
 
+use crate::container::skip_hole;
 use crate::{Container, ReadError, WritableContainer, WriteError};
 
 /// A merge stopped.
@@ -30,8 +31,8 @@ pub enum MergeError {
     Cancelled(#[from] Cancelled),
 }
 
-/// How many bytes are moved at a time.
-const PIECE: usize = 1 << 20;
+/// How many bytes are moved at a time: few enough to stay in the processor's cache from reading to writing.
+const PIECE: usize = 256 << 10;
 /// After this many bytes what was merged is made durable, so that a crash costs little.
 const COMMIT_EVERY: u64 = 1 << 30;
 
@@ -48,35 +49,63 @@ pub fn merge(
     parent: &dyn WritableContainer,
     progress: &Progress,
 ) -> Result<(), MergeError> {
-    let mut buffer = vec![0; PIECE];
-    let (mut offset, mut uncommitted) = (0, 0);
+    let mut merging = Merging { child, parent, buffer: vec![0; PIECE], uncommitted: 0 };
+    let mut offset = 0;
     while offset < child.size() {
         progress.check()?;
-        match child.resolve(offset, child.size() - offset)? {
-            Extent::Data { offset: at, len, .. } => {
-                let len = len.min(PIECE as u64);
-                let bytes = buffer.get_mut(..usize::try_from(len).unwrap_or(PIECE));
-                let bytes = bytes.unwrap_or_default();
-                child.storage().read_exact_at(bytes, at).map_err(|source| MergeError::Io {
-                    offset: at,
-                    length: len,
-                    source,
-                })?;
-                parent.write(bytes, offset)?;
-                progress.add_bytes(len);
-                offset += len;
-                uncommitted += len;
-            }
-            Extent::Zero { len } => {
-                parent.write_zeroes(offset, len)?;
-                offset += len;
-            }
-            Extent::Parent { len } => offset += len,
+        let found = child.resolve(offset, child.size() - offset)?;
+        let here = skip_hole(found, child.storage()).map_err(|source| {
+            // Only for data is the file asked.
+            let offset = if let Extent::Data { offset, .. } = found { offset } else { offset };
+            MergeError::Io { offset, length: found.len(), source }
+        })?;
+        match here {
+            Extent::Data { offset: at, len, .. } => merging.copy(at, len, offset, progress)?,
+            Extent::Zero { len } => parent.write_zeroes(offset, len)?,
+            Extent::Parent { .. } => {}
         }
-        if uncommitted >= COMMIT_EVERY {
-            parent.commit()?;
-            uncommitted = 0;
-        }
+        offset += here.len();
     }
     Ok(parent.commit()?)
+}
+
+/// A merge under way.
+struct Merging<'a> {
+    child: &'a dyn Container,
+    parent: &'a dyn WritableContainer,
+    buffer: Vec<u8>,
+    uncommitted: u64,
+}
+
+impl Merging<'_> {
+    /// Copies `len` bytes at `from` of the child's file to `to` of the parent's disk.
+    fn copy(
+        &mut self,
+        from: u64,
+        len: u64,
+        to: u64,
+        progress: &Progress,
+    ) -> Result<(), MergeError> {
+        let mut done = 0;
+        while done < len {
+            progress.check()?;
+            let offset = from + done;
+            // Pieces end where the parent's blocks may, so that blocks are written whole.
+            let to_edge = PIECE as u64 - (to + done) % PIECE as u64;
+            let length = (len - done).min(to_edge);
+            let bytes = self.buffer.get_mut(..usize::try_from(length).unwrap_or(PIECE));
+            let bytes = bytes.unwrap_or_default();
+            let failed = |source| MergeError::Io { offset, length, source };
+            self.child.storage().read_exact_at(bytes, offset).map_err(failed)?;
+            self.parent.write(bytes, to + done)?;
+            progress.add_bytes(length);
+            done += length;
+            self.uncommitted += length;
+        }
+        if self.uncommitted >= COMMIT_EVERY {
+            self.parent.commit()?;
+            self.uncommitted = 0;
+        }
+        Ok(())
+    }
 }

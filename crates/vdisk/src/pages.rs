@@ -124,9 +124,12 @@ impl<const SIZE: usize> Pages<SIZE> {
         self.count.store(0, Ordering::Release);
     }
 
+    /// The only slot of a page. Pages in use are often a block apart, a multiple of the number of slots or
+    /// nearly: multiplying by the golden ratio (Knuth, volume 3, 6.4) spreads such rows evenly.
     fn slot(&self, page: u64) -> Option<&RwLock<Option<Slot<SIZE>>>> {
-        let last = (self.slots.len() as u64).wrapping_sub(1);
-        self.slots.get(usize::try_from(page & last).unwrap_or(0))
+        let spread = page.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let bits = self.slots.len().trailing_zeros();
+        self.slots.get(usize::try_from(spread.checked_shr(64 - bits).unwrap_or(0)).unwrap_or(0))
     }
 
     fn changed(&self) -> RwLockWriteGuard<'_, BTreeMap<u64, Box<[u8; SIZE]>>> {

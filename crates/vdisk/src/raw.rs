@@ -64,16 +64,7 @@ impl<T: Sparse> Container for Raw<T> {
 
     fn resolve(&self, offset: u64, len: u64) -> Result<Extent, ReadError> {
         check_read(self, offset, len)?;
-        let stored = self.file.stored(offset, len).map_err(|source| ReadError::Io {
-            structure: Structure::Payload,
-            offset,
-            length: len,
-            source,
-        })?;
-        Ok(match stored {
-            Stored::Data(len) => Extent::Data { file: 0, offset, len },
-            Stored::Hole(len) => Extent::Zero { len },
-        })
+        Ok(Extent::Data { file: 0, offset, len })
     }
 
     fn storage(&self) -> &dyn Sparse {
@@ -95,13 +86,20 @@ impl<T: Sparse + Resize> WritableContainer for Raw<T> {
         let mut at = offset;
         let end = offset + len;
         while at < end {
-            let extent = self.resolve(at, end - at)?;
-            // Holes stay holes.
-            let Extent::Data { len, .. } = extent else {
-                at += extent.len();
-                continue;
+            let failed = |source| WriteError::Io {
+                structure: Structure::Payload,
+                offset: at,
+                length: end - at,
+                source,
             };
-            let length = len.min(ZEROES.len() as u64);
+            let length = match self.file.stored(at, end - at).map_err(failed)? {
+                Stored::Data(len) => len.min(ZEROES.len() as u64),
+                // Holes stay holes.
+                Stored::Hole(len) => {
+                    at += len;
+                    continue;
+                }
+            };
             let piece = usize::try_from(length).unwrap_or(ZEROES.len());
             let zeroes = ZEROES.get(..piece).unwrap_or(&ZEROES);
             self.file.write_all_at(zeroes, at).map_err(|source| WriteError::Io {

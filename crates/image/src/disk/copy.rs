@@ -10,8 +10,8 @@ use imprint_vdisk::WritableContainer;
 use super::error::DiskError;
 
 /// How many bytes are read and written at a time: enough to make calls cheap, and few enough to stay
-/// in the processor's cache between reading, looking and writing.
-const PIECE: usize = 1 << 20;
+/// in the processor's cache between reading, looking and writing. Blocks of all disks are made of them.
+const PIECE: usize = 512 << 10;
 /// Pieces under way at once: one is read, one is written, the others even out their speeds.
 const IN_FLIGHT: usize = 4;
 /// The unit in which zeros are looked for: smaller holes no file system keeps.
@@ -34,16 +34,105 @@ impl Default for CopyOptions {
     }
 }
 
-/// A piece of a disk, read.
+/// The data of a stretch of [`PIECE`] bytes of a disk, read.
+#[derive(Default)]
 struct Piece {
+    /// Where the stretch begins on the disk: a multiple of its length.
     offset: u64,
-    len: usize,
+    /// The stretch; what lies between the parts is of no meaning.
     bytes: Vec<u8>,
+    /// Where in `bytes` data is: ascending, made of whole grains.
+    parts: Vec<Range<usize>>,
 }
 
 impl Piece {
-    fn bytes(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
+    fn new() -> Self {
+        Self { bytes: vec![0; PIECE], ..Self::default() }
+    }
+
+    /// Empties it for the stretch with the byte at `offset`; returns where that ends.
+    fn begin(&mut self, offset: u64) -> u64 {
+        let length = PIECE as u64;
+        self.offset = offset / length * length;
+        self.parts.clear();
+        self.offset.saturating_add(length)
+    }
+
+    /// Makes room for `len` bytes of the disk at `offset`, behind all that are there, and returns it.
+    /// What is missing of whole grains is zero, and so are gaps too short to be worth a write less.
+    fn add(&mut self, offset: u64, len: u64) -> &mut [u8] {
+        let start = usize::try_from(offset - self.offset).unwrap_or(PIECE);
+        let end = start.saturating_add(usize::try_from(len).unwrap_or(PIECE));
+        let whole = end.next_multiple_of(GRAIN);
+        let near = |last: &&mut Range<usize>| start < last.end.saturating_add(SHORTEST_GAP);
+        let zero_from = if let Some(last) = self.parts.last_mut().filter(near) {
+            std::mem::replace(&mut last.end, whole)
+        } else {
+            let first = start / GRAIN * GRAIN;
+            self.parts.push(first..whole);
+            first
+        };
+        for gap in [zero_from..start, end..whole] {
+            self.bytes.get_mut(gap).unwrap_or_default().fill(0);
+        }
+        self.bytes.get_mut(start..end).unwrap_or_default()
+    }
+}
+
+/// Goes over the data of a disk.
+struct Reader<'a, S> {
+    source: &'a S,
+    progress: &'a Progress,
+    size: u64,
+    /// Up to here the disk was read.
+    offset: u64,
+    /// Up to here there is data, if that is behind `offset`.
+    data_end: u64,
+}
+
+impl<'a, S: BlockDevice> Reader<'a, S> {
+    fn new(source: &'a S, progress: &'a Progress) -> Result<Self, DiskError> {
+        let failed = |source| DiskError::Read { offset: 0, length: 0, source };
+        let size = source.len().map_err(failed)?;
+        Ok(Self { source, progress, size, offset: 0, data_end: 0 })
+    }
+
+    /// Fills a piece with the next data; `false` if there is none.
+    fn fill(&mut self, piece: &mut Piece) -> Result<bool, DiskError> {
+        if self.next_data(self.size)? == 0 {
+            return Ok(false);
+        }
+        let end = piece.begin(self.offset).min(self.size);
+        loop {
+            let length = self.next_data(end)?;
+            if length == 0 {
+                return Ok(true);
+            }
+            let offset = self.offset;
+            let failed = |source| DiskError::Read { offset, length, source };
+            self.source.read_exact_at(piece.add(offset, length), offset).map_err(failed)?;
+            self.progress.add_bytes(length);
+            self.offset += length;
+        }
+    }
+
+    /// Goes on to the next data, and returns how much of it there is before `end`.
+    fn next_data(&mut self, end: u64) -> Result<u64, DiskError> {
+        while self.offset < end {
+            self.progress.check()?;
+            if self.offset < self.data_end {
+                return Ok(self.data_end.min(end) - self.offset);
+            }
+            let (offset, length) = (self.offset, self.size - self.offset);
+            let failed = |source| DiskError::Read { offset, length, source };
+            let extent = self.source.extent(offset, length).map_err(failed)?;
+            let extent_end = offset + extent.len();
+            match extent {
+                Extent::Data { .. } => self.data_end = extent_end,
+                Extent::Zero { .. } | Extent::Parent { .. } => self.offset = extent_end,
+            }
+        }
+        Ok(0)
     }
 }
 
@@ -58,26 +147,24 @@ pub fn copy_disk(
     options: CopyOptions,
     progress: &Progress,
 ) -> Result<(), DiskError> {
+    let mut reader = Reader::new(source, progress)?;
     if !options.threads {
-        let mut spare = Some(vec![0; PIECE]);
-        return read_pieces(source, progress, |offset, len, fill| {
-            let mut piece = Piece { offset, len, bytes: spare.take().unwrap_or_default() };
-            fill(&mut piece)?;
+        let mut piece = Piece::new();
+        while reader.fill(&mut piece)? {
             write_piece(&piece, target, options)?;
-            spare = Some(piece.bytes);
-            Ok(true)
-        });
+        }
+        return Ok(());
     }
     let (full, to_write) = bounded::<Piece>(IN_FLIGHT);
-    let (empty, to_fill) = bounded::<Vec<u8>>(IN_FLIGHT);
+    let (empty, to_fill) = bounded::<Piece>(IN_FLIGHT);
     for _ in 0..IN_FLIGHT {
         // The channel has room for all of them.
-        let _sent = empty.send(vec![0; PIECE]);
+        let _sent = empty.send(Piece::new());
     }
     std::thread::scope(|scope| {
-        let reader = scope.spawn(move || read_ahead(source, progress, &to_fill, &full));
+        let reader = scope.spawn(move || read_ahead(reader, &to_fill, &full));
         let written = write_behind(&to_write, &empty, target, options);
-        // With its channel the reader loses its reason to go on.
+        // With its channels the reader loses its reason to go on.
         drop(to_write);
         drop(empty);
         let read = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -86,73 +173,29 @@ pub fn copy_disk(
 }
 
 fn read_ahead(
-    source: &impl BlockDevice,
-    progress: &Progress,
-    to_fill: &Receiver<Vec<u8>>,
+    mut reader: Reader<'_, impl BlockDevice>,
+    to_fill: &Receiver<Piece>,
     full: &Sender<Piece>,
 ) -> Result<(), DiskError> {
-    read_pieces(source, progress, |offset, len, fill| {
-        // The writer has gone when either channel is closed, and says itself why.
-        let Ok(bytes) = to_fill.recv() else { return Ok(false) };
-        let mut piece = Piece { offset, len, bytes };
-        fill(&mut piece)?;
-        Ok(full.send(piece).is_ok())
-    })
+    // The writer has gone when either channel is closed, and says itself why.
+    for mut piece in to_fill {
+        if !reader.fill(&mut piece)? || full.send(piece).is_err() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn write_behind(
     to_write: &Receiver<Piece>,
-    empty: &Sender<Vec<u8>>,
+    empty: &Sender<Piece>,
     target: &dyn WritableContainer,
     options: CopyOptions,
 ) -> Result<(), DiskError> {
     for piece in to_write {
         write_piece(&piece, target, options)?;
         // The reader may be through already.
-        let _sent = empty.send(piece.bytes);
-    }
-    Ok(())
-}
-
-/// Fills a piece with the bytes of the disk.
-type Fill<'a> = &'a dyn Fn(&mut Piece) -> Result<(), DiskError>;
-
-/// Goes over all data of a disk in pieces: `take` gets the place of each, and a way to read it, and says
-/// whether to go on.
-fn read_pieces(
-    source: &impl BlockDevice,
-    progress: &Progress,
-    mut take: impl FnMut(u64, usize, Fill<'_>) -> Result<bool, DiskError>,
-) -> Result<(), DiskError> {
-    let failed = |offset, length| move |source| DiskError::Read { offset, length, source };
-    let size = source.len().map_err(failed(0, 0))?;
-    let fill = |piece: &mut Piece| {
-        let Piece { offset, len, ref mut bytes } = *piece;
-        let part = bytes.get_mut(..len).unwrap_or_default();
-        source.read_exact_at(part, offset).map_err(failed(offset, len as u64))?;
-        // A disk may end within a sector; the rest of it is zero.
-        bytes.iter_mut().skip(len).take(GRAIN).for_each(|byte| *byte = 0);
-        Ok(())
-    };
-    let mut offset = 0;
-    while offset < size {
-        let extent = source.extent(offset, size - offset).map_err(failed(offset, size - offset))?;
-        let end = offset + extent.len();
-        if !matches!(extent, Extent::Data { .. }) {
-            progress.check()?;
-            offset = end;
-        }
-        while offset < end {
-            progress.check()?;
-            // Pieces end at multiples of their size, so that blocks of the target are written whole.
-            let next = (offset / PIECE as u64 + 1).saturating_mul(PIECE as u64).min(end);
-            let len = usize::try_from(next - offset).unwrap_or(PIECE);
-            if !take(offset, len, &fill)? {
-                return Ok(());
-            }
-            progress.add_bytes(next - offset);
-            offset = next;
-        }
+        let _sent = empty.send(piece);
     }
     Ok(())
 }
@@ -162,21 +205,23 @@ fn write_piece(
     target: &dyn WritableContainer,
     options: CopyOptions,
 ) -> Result<(), DiskError> {
-    // Whole sectors are written, as far as the target goes.
     let room = target.size().saturating_sub(piece.offset);
-    let sector = usize::try_from(target.sector_size()).unwrap_or(GRAIN);
+    let room = usize::try_from(room).unwrap_or(usize::MAX);
     let put = |run: Range<usize>| {
-        let end = run.end.next_multiple_of(sector).min(usize::try_from(room).unwrap_or(usize::MAX));
-        let bytes = piece.bytes.get(run.start..end).unwrap_or_default();
+        let bytes = piece.bytes.get(run.start..run.end.min(room)).unwrap_or_default();
         target.write(bytes, piece.offset + run.start as u64)
     };
-    if !options.skip_zeroes {
-        return Ok(put(0..piece.len)?);
-    }
-    let mut from = 0;
-    while let Some(run) = next_data(piece.bytes(), from) {
-        from = run.end;
-        put(run)?;
+    for part in &piece.parts {
+        if !options.skip_zeroes {
+            put(part.clone())?;
+            continue;
+        }
+        let bytes = piece.bytes.get(..part.end).unwrap_or_default();
+        let mut from = part.start;
+        while let Some(run) = next_data(bytes, from) {
+            from = run.end;
+            put(run)?;
+        }
     }
     Ok(())
 }

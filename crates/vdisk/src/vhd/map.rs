@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use imprint_blockio::{Expected, Extent, ReadAt, Sparse, Stored};
+use imprint_blockio::{Expected, Extent, ReadAt};
 
 use super::layout::{ABSENT, ENTRY_BYTES, SECTOR};
 use super::parts::Parts;
@@ -14,8 +14,6 @@ use crate::{Corruption, Kind, ReadError, Structure};
 const KEPT: usize = 2 << 20;
 /// Bits of a page of a bitmap.
 const PAGE_BITS: u64 = SECTOR * 8;
-/// In shorter ranges nobody looks for holes of the file: asking costs more than reading.
-const WORTH_ASKING: u64 = 64 << 10;
 
 /// The map of a disk. The three numbers change only while the file is open for writing.
 #[derive(Debug)]
@@ -117,7 +115,7 @@ impl Map {
     /// The extent at `offset`, cut to `len` bytes; the range lies on the disk.
     pub(crate) fn resolve(
         &self,
-        file: &(impl Sparse + ?Sized),
+        file: &(impl ReadAt + ?Sized),
         offset: u64,
         len: u64,
     ) -> Result<Extent, ReadError> {
@@ -141,7 +139,7 @@ impl Map {
                 return Ok(Extent::Parent { len });
             }
         }
-        data(file, bitmap + self.bitmap_bytes + within, len)
+        Ok(Extent::Data { file: 0, offset: bitmap + self.bitmap_bytes + within, len })
     }
 
     /// How many blocks from an absent one on are absent, looking no further than one page of the table
@@ -250,27 +248,6 @@ impl Map {
         };
         self.pages.edit(file, page, put).map_err(|source| failed(Structure::Bat, page, source))
     }
-}
-
-/// Bytes that stand in the file, unless they are a hole of it.
-pub(crate) fn data(
-    file: &(impl Sparse + ?Sized),
-    offset: u64,
-    len: u64,
-) -> Result<Extent, ReadError> {
-    if len < WORTH_ASKING {
-        return Ok(Extent::Data { file: 0, offset, len });
-    }
-    let stored = file.stored(offset, len).map_err(|source| ReadError::Io {
-        structure: Structure::Payload,
-        offset,
-        length: len,
-        source,
-    })?;
-    Ok(match stored {
-        Stored::Data(len) => Extent::Data { file: 0, offset, len },
-        Stored::Hole(len) => Extent::Zero { len },
-    })
 }
 
 fn failed(structure: Structure, page: u64, source: io::Error) -> ReadError {

@@ -3,7 +3,7 @@
 use imprint_blockio::{Extent, Sparse};
 use imprint_winvalues::Guid;
 
-use super::map::{Map, data};
+use super::map::Map;
 use super::parts::Parts;
 use crate::container::check_read;
 use crate::{Container, Corruption, Format, Kind, OpenError, ParentLink, ReadError};
@@ -68,7 +68,7 @@ impl<T: Sparse> Container for Vhd<T> {
         check_read(self, offset, len)?;
         match &self.map {
             Some(map) => map.resolve(&self.file, offset, len),
-            None => data(&self.file, offset, len),
+            None => Ok(Extent::Data { file: 0, offset, len }),
         }
     }
 

@@ -9,7 +9,7 @@ use zerocopy::IntoBytes;
 use super::footer::Footer;
 use super::header::Header;
 use super::layout::{ABSENT, FOOTER_BYTES, SECTOR};
-use super::map::{Map, data};
+use super::map::Map;
 use super::parts::Parts;
 use crate::container::{check_read, check_write};
 use crate::{
@@ -396,7 +396,7 @@ impl<T: Sparse + Resize> Container for VhdWriter<T> {
         check_read(self, offset, len)?;
         match &self.map {
             Some(map) => map.resolve(&self.file, offset, len),
-            None => data(&self.file, offset, len),
+            None => Ok(Extent::Data { file: 0, offset, len }),
         }
     }
 

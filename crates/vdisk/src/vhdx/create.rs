@@ -54,7 +54,7 @@ pub fn create_vhdx<T: Sparse + Resize>(file: T, new: &NewDisk) -> Result<(), Cre
         Kind::Dynamic | Kind::Differencing => blocks,
     };
     let out = Output(&file);
-    out.set_len(0)?;
+    out.empty()?;
     out.set_len(length)?;
     out.write(Structure::FileIdentifier, 0, identifier().as_bytes())?;
     for (sequence, offset) in (0..).zip(HEADER_OFFSETS) {
@@ -202,6 +202,18 @@ impl<T: Sparse + Resize> Output<'_, T> {
             length,
             source,
         })
+    }
+
+    /// Drops what the file holds. An empty file is not touched: some file systems take a file that was
+    /// cut to nothing for one being replaced, and write it out when it is closed.
+    fn empty(&self) -> Result<(), WriteError> {
+        let failed = |source| WriteError::Io {
+            structure: Structure::FileIdentifier,
+            offset: 0,
+            length: 0,
+            source,
+        };
+        if self.0.len().map_err(failed)? == 0 { Ok(()) } else { self.set_len(0) }
     }
 
     fn set_len(&self, length: u64) -> Result<(), WriteError> {
