@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod chain;
 #[cfg(test)]
+mod crash_support;
+#[cfg(test)]
+mod merge_crash;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 mod vhd_crash;
