@@ -306,12 +306,17 @@ enum Pattern {
     Same(usize),
     /// Every sector for itself.
     Any,
+    /// All arrived but some sectors, one in this many: those stopped anywhere.
+    Most(u64),
 }
 
 impl<'a> Survivors<'a> {
     fn new(sector_size: usize, calls: usize, random: &'a mut Random) -> Self {
-        let pattern =
-            if random.chance(1, 3) { Pattern::Same(random.index(calls + 1)) } else { Pattern::Any };
+        let pattern = match random.below(3) {
+            0 => Pattern::Same(random.index(calls + 1)),
+            1 => Pattern::Any,
+            _ => Pattern::Most(2 << random.below(6)),
+        };
         let sector_size = sector_size.max(1) as u64;
         Self { sector_size, calls, pattern, chosen: HashMap::new(), random }
     }
@@ -323,6 +328,13 @@ impl<'a> Survivors<'a> {
             Pattern::Any => {
                 let Self { chosen, random, calls, .. } = self;
                 *chosen.entry(sector).or_insert_with(|| random.index(*calls + 1))
+            }
+            Pattern::Most(sectors) => {
+                let Self { chosen, random, calls, .. } = self;
+                *chosen.entry(sector).or_insert_with(|| match random.chance(1, sectors) {
+                    true => random.index(*calls + 1),
+                    false => *calls,
+                })
             }
         };
         index < kept

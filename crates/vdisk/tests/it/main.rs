@@ -5,6 +5,8 @@ mod chain;
 #[cfg(test)]
 mod crash_support;
 #[cfg(test)]
+mod create_crash;
+#[cfg(test)]
 mod merge_crash;
 #[cfg(test)]
 mod replay;

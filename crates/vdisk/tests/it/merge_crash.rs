@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use imprint_blockio::{BlockDevice, ReadAt, Resize, Sparse};
+use imprint_blockio::{BlockDevice, Resize, Sparse};
 use imprint_progress::Progress;
 use imprint_testkit::{CrashFile, Random, SparseMemory, soak};
 use imprint_vdisk::{
     Chain, ChainBuilder, Container, Format, Kind, NewDisk, NewParent, Reshape, Vhd, VhdWriter,
     Vhdx, VhdxWriter, WritableContainer, begin_merge, check_link, create_vhd, finish_merge, merge,
 };
-use imprint_winvalues::{FileTime, Guid};
+use imprint_winvalues::FileTime;
 
 use crate::chain::{Setup, guid, ids};
 use crate::crash_support::{no_errors, same};

@@ -176,7 +176,7 @@ fn what_was_committed_survives() {
                 let lost = file.power_lost_at(cut, SECTOR, random);
                 history.check(&survivors(&lost, &below, random), cut);
             }
-            assert!(now(&file).events > 20, "round {round}");
+            assert!(now(&file).events > 10, "round {round}");
         }
     }
 }
