@@ -7,6 +7,8 @@ mod crash_support;
 #[cfg(test)]
 mod create_crash;
 #[cfg(test)]
+mod fault_crash;
+#[cfg(test)]
 mod merge_crash;
 #[cfg(test)]
 mod replay;
