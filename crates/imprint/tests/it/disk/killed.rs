@@ -41,7 +41,7 @@ fn run(world: &World, trial: &Trial<'_>) {
     let words: Vec<&str> = trial.words.iter().map(String::as_str).collect();
     let calls = system_calls(world, &words);
     let made = world.names();
-    let count = usize::try_from(soak::rounds(9, 60)).unwrap();
+    let count = usize::try_from(soak::rounds(5, 40)).unwrap();
     let mut killed = 0;
     for moment in choose(&calls, count) {
         restore(world);
@@ -70,6 +70,16 @@ fn run(world: &World, trial: &Trial<'_>) {
 #[track_caller]
 fn shows(world: &World, name: &str, model: &[u8]) {
     world.done(&["disk", "check", name]);
+    assert_same(&contents(world, name), model);
+}
+
+/// The same, of a file that was killed while it changed: there may be something to mend, which the next
+/// one who writes does.
+#[track_caller]
+fn still_shows(world: &World, name: &str, model: &[u8]) {
+    const WARNINGS: i32 = 3;
+    let checked = world.imprint(&["disk", "check", name]);
+    assert!(matches!(checked.status, Some(0 | WARNINGS)), "{checked:?}");
     assert_same(&contents(world, name), model);
 }
 
@@ -193,12 +203,12 @@ fn resize(ending: &'static str) {
         fs_err::remove_file(scene.world.path(&name)).unwrap();
     }
     let old = model.clone();
-    model.resize(400 << 20, 0);
+    model.resize(300 << 20, 0);
     run(
         &scene.world,
         &Trial {
             ending,
-            words: scene.words("resize", &["base"], &["400M"]),
+            words: scene.words("resize", &["base"], &["300M"]),
             untouched: Vec::new(),
             check: &|world| {
                 let found = contents(world, &base);
@@ -224,7 +234,7 @@ fn rebase(ending: &'static str) {
             ending,
             words: scene.words("rebase", &["one", "moved"], &[]),
             untouched: vec![base.clone(), moved],
-            check: &|world| shows(world, &one, &model),
+            check: &|world| still_shows(world, &one, &model),
             goes_on: &|_| true,
             done: &|world| {
                 fs_err::remove_file(world.path(&base)).unwrap();
