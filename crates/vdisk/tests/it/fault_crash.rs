@@ -4,8 +4,8 @@
 use imprint_blockio::{Resize, Sparse};
 use imprint_testkit::{CrashFile, FailingFile, Fault, Limit, Random, SparseMemory, soak};
 use imprint_vdisk::{
-    Container, Format, Kind, NewDisk, Reshape, Vhd, VhdWriter, Vhdx, VhdxWriter, WritableContainer,
-    create_vhd, create_vhdx,
+    Container, Format, Kind, NewDisk, OpenError, Reshape, Vhd, VhdWriter, Vhdx, VhdxWriter,
+    WritableContainer, create_vhd, create_vhdx,
 };
 
 use crate::crash_support::no_errors;
@@ -84,29 +84,15 @@ fn steps(new: &NewDisk, random: &mut Random) -> Vec<Step> {
         .collect()
 }
 
-fn open<T: Sparse + Resize + Send + Sync>(
+/// Opens a file of either format for writing.
+fn open<'a, T: Sparse + Resize + Send + Sync + 'a>(
     format: Format,
     file: T,
-) -> Result<Writer<T>, imprint_vdisk::OpenError> {
+) -> Result<Box<dyn Reshape + 'a>, OpenError> {
     Ok(match format {
-        Format::Vhdx => Writer::Vhdx(VhdxWriter::open(file, vhdx_model::ids(1))?),
-        Format::Vhd | Format::Raw => Writer::Vhd(VhdWriter::open(file, vhd_support::ids(3))?),
+        Format::Vhdx => Box::new(VhdxWriter::open(file, vhdx_model::ids(1))?),
+        Format::Vhd | Format::Raw => Box::new(VhdWriter::open(file, vhd_support::ids(3))?),
     })
-}
-
-/// A writer of either format.
-enum Writer<T> {
-    Vhd(VhdWriter<T>),
-    Vhdx(VhdxWriter<T>),
-}
-
-impl<T: Sparse + Resize + Send + Sync> Writer<T> {
-    fn get(&mut self) -> &mut dyn Reshape {
-        match self {
-            Self::Vhd(disk) => disk,
-            Self::Vhdx(disk) => disk,
-        }
-    }
 }
 
 /// Does the steps until one fails.
@@ -166,17 +152,17 @@ fn trial(new: &NewDisk, format: Format, seed: u64, fault: Fault, operations: u64
     let only_changes = before.iter().filter(|step| matches!(step, Step::Change(_)));
     let changes: Vec<Step> = only_changes.filter(|step| fits(step, new.size)).cloned().collect();
     let mut writer = open(format, &start).unwrap();
-    perform(writer.get(), &changes, &mut allowed).unwrap();
+    perform(&mut *writer, &changes, &mut allowed).unwrap();
     drop(writer);
 
     let file = FailingFile::new(CrashFile::from(start), fault, Limit::Operations(operations));
     if let Ok(mut disk) = open(format, &file) {
-        let result = perform(disk.get(), &used, &mut allowed);
+        let result = perform(&mut *disk, &used, &mut allowed);
         assert_eq!(result.is_err(), file.has_failed(), "{what}: {result:?}");
         if result.is_err() {
             // Nothing more gets into the file.
             let count = allowed.written.len();
-            assert!(disk.get().commit().is_err(), "{what}");
+            assert!(disk.commit().is_err(), "{what}");
             assert_eq!(count, allowed.written.len());
         }
     }
