@@ -180,6 +180,15 @@ impl CrashFile {
         inside.chain([Cut { events: journal.events.len(), bytes: 0 }]).collect()
     }
 
+    /// Returns the moments just before each flush, when most is at stake.
+    #[must_use]
+    pub fn cuts_before_flushes(&self) -> Vec<Cut> {
+        let journal = self.journal();
+        let flushes = journal.events.iter().enumerate();
+        let flushes = flushes.filter(|(_, event)| matches!(event.call, Call::Flush));
+        flushes.map(|(events, _)| Cut { events, bytes: 0 }).collect()
+    }
+
     /// Returns the contents if the program is killed at `cut` and the machine runs on: the operating
     /// system keeps what was written, in order.
     #[must_use]

@@ -44,7 +44,11 @@ fn tell(what: &str) {
 
 /// A random moment, sometimes in the middle of a write.
 fn any_cut(file: &CrashFile, from: usize, random: &mut Random) -> Cut {
-    let cuts: Vec<Cut> = file.cuts().into_iter().filter(|cut| cut.events >= from).collect();
+    let flushes = if random.chance(1, 3) { file.cuts_before_flushes() } else { Vec::new() };
+    let mut cuts: Vec<Cut> = flushes.into_iter().filter(|cut| cut.events >= from).collect();
+    if cuts.is_empty() {
+        cuts = file.cuts().into_iter().filter(|cut| cut.events >= from).collect();
+    }
     let mut cut = *random.pick(&cuts);
     POINTS.set(POINTS.get() + 1);
     if cut.bytes > 0 && random.chance(1, 2) {
@@ -280,8 +284,14 @@ fn a_table_moves_or_stays() {
         write(&writer, size - 512, &[8; 512]).unwrap();
         writer.commit().unwrap();
         let mut seen = [0, 0];
-        for _ in 0..soak::rounds(30, 300) {
-            let cut = any_cut(&file, 0, random);
+        let mut cuts: Vec<Cut> =
+            (0..soak::rounds(30, 300)).map(|_| any_cut(&file, 0, random)).collect();
+        for cut in file.cuts_before_flushes() {
+            let times = soak::rounds(20, 100);
+            cuts.extend((0..times).map(|_| cut));
+            POINTS.set(POINTS.get() + times);
+        }
+        for cut in cuts {
             let image = file.power_lost_at(cut, SECTOR, random);
             no_errors(&image);
             let image = MemoryFile::new(image);
