@@ -180,6 +180,15 @@ impl CrashFile {
         inside.chain([Cut { events: journal.events.len(), bytes: 0 }]).collect()
     }
 
+    /// Returns the moments just before each flush, when most is at stake.
+    #[must_use]
+    pub fn cuts_before_flushes(&self) -> Vec<Cut> {
+        let journal = self.journal();
+        let flushes = journal.events.iter().enumerate();
+        let flushes = flushes.filter(|(_, event)| matches!(event.call, Call::Flush));
+        flushes.map(|(events, _)| Cut { events, bytes: 0 }).collect()
+    }
+
     /// Returns the contents if the program is killed at `cut` and the machine runs on: the operating
     /// system keeps what was written, in order.
     #[must_use]
@@ -306,12 +315,17 @@ enum Pattern {
     Same(usize),
     /// Every sector for itself.
     Any,
+    /// All arrived but some sectors, one in this many: those stopped anywhere.
+    Most(u64),
 }
 
 impl<'a> Survivors<'a> {
     fn new(sector_size: usize, calls: usize, random: &'a mut Random) -> Self {
-        let pattern =
-            if random.chance(1, 3) { Pattern::Same(random.index(calls + 1)) } else { Pattern::Any };
+        let pattern = match random.below(3) {
+            0 => Pattern::Same(random.index(calls + 1)),
+            1 => Pattern::Any,
+            _ => Pattern::Most(2 << random.below(6)),
+        };
         let sector_size = sector_size.max(1) as u64;
         Self { sector_size, calls, pattern, chosen: HashMap::new(), random }
     }
@@ -323,6 +337,13 @@ impl<'a> Survivors<'a> {
             Pattern::Any => {
                 let Self { chosen, random, calls, .. } = self;
                 *chosen.entry(sector).or_insert_with(|| random.index(*calls + 1))
+            }
+            Pattern::Most(sectors) => {
+                let Self { chosen, random, calls, .. } = self;
+                *chosen.entry(sector).or_insert_with(|| match random.chance(1, sectors) {
+                    true => random.index(*calls + 1),
+                    false => *calls,
+                })
             }
         };
         index < kept

@@ -49,7 +49,7 @@ pub use error::{
     Corruption, CreateError, OpenError, ReadError, RefusedWrite, ReshapeError, Structure,
     WriteError,
 };
-pub use merge::{MergeError, merge};
+pub use merge::{MergeError, begin_merge, finish_merge, merge};
 pub use parent::{ParentLink, ParentPath, PathKind};
 pub use raw::Raw;
 pub use reshape::Reshape;

@@ -2,9 +2,10 @@
 
 use imprint_blockio::Extent;
 use imprint_progress::{Cancelled, Progress};
+use imprint_winvalues::Guid;
 
 use crate::container::skip_hole;
-use crate::{Container, ReadError, WritableContainer, WriteError};
+use crate::{Container, ReadError, Reshape, ReshapeError, WritableContainer, WriteError};
 
 /// A merge stopped.
 #[derive(Debug, thiserror::Error)]
@@ -36,10 +37,43 @@ const PIECE: usize = 256 << 10;
 /// After this many bytes what was merged is made durable, so that a crash costs little.
 const COMMIT_EVERY: u64 = 1 << 30;
 
+/// Prepares a parent for [`merge`]: from here on it has the identity `meanwhile`, which its child
+/// accepts as well and no other disk knows, where the format can say that. Otherwise it keeps its own.
+///
+/// After a crash the child accepts the parent as it then is: a parent that a stopped merge has given
+/// an identity keeps that one.
+///
+/// # Errors
+/// Whatever changing either disk reports.
+pub fn begin_merge(
+    child: &mut dyn Reshape,
+    parent: &dyn Reshape,
+    meanwhile: Guid,
+) -> Result<(), ReshapeError> {
+    parent.keep_identity();
+    let stopped = child.parent().and_then(|link| link.alternative);
+    if stopped.is_some() && stopped == parent.identity() {
+        return Ok(());
+    }
+    if child.accept_parent(Some(meanwhile))? {
+        parent.set_identity(meanwhile)?;
+    }
+    Ok(())
+}
+
+/// Ends a merge: the parent, which holds all of the child's contents, takes its identity, so that the
+/// child's own children accept it. The child itself no longer does.
+///
+/// # Errors
+/// Whatever changing the parent reports.
+pub fn finish_merge(child: &dyn Reshape, parent: &dyn Reshape) -> Result<(), ReshapeError> {
+    child.identity().map_or(Ok(()), |identity| parent.set_identity(identity))
+}
+
 /// Writes everything the child holds into its parent. The child is only read; doing it again, from
 /// the start or after a crash, gives the same parent. Counts bytes read into `progress`.
 ///
-/// The caller has seen to it that the child goes on accepting the parent meanwhile.
+/// The caller has seen to it that the child goes on accepting the parent meanwhile ([`begin_merge`]).
 ///
 /// # Errors
 /// [`MergeError`]; the parent then holds a part of the child's contents, which the chain shows as
@@ -101,10 +135,10 @@ impl Merging<'_> {
             progress.add_bytes(length);
             done += length;
             self.uncommitted += length;
-        }
-        if self.uncommitted >= COMMIT_EVERY {
-            self.parent.commit()?;
-            self.uncommitted = 0;
+            if self.uncommitted >= COMMIT_EVERY {
+                self.parent.commit()?;
+                self.uncommitted = 0;
+            }
         }
         Ok(())
     }

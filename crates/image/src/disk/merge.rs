@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use imprint_progress::Progress;
-use imprint_vdisk::{Reshape, check_link, merge};
+use imprint_vdisk::{Reshape, begin_merge, check_link, finish_merge, merge};
 
 use super::child::children_of;
 use super::error::{ChainError, DiskError, LinkFault};
@@ -62,17 +62,9 @@ fn run(
     progress: &Progress,
 ) -> Result<(), DiskError> {
     progress.begin("merging", 0, 0);
-    let meanwhile = fresh.guid().map_err(DiskError::File)?;
-    parent.keep_identity();
-    // Where the format knows of merges, disks that are not this child see that the parent changes.
-    if leaf.accept_parent(Some(meanwhile))? {
-        parent.set_identity(meanwhile)?;
-    }
+    begin_merge(leaf, parent, fresh.guid().map_err(DiskError::File)?)?;
     merge(leaf, parent, progress)?;
-    if let Some(identity) = leaf.identity() {
-        parent.set_identity(identity)?;
-    }
-    Ok(())
+    Ok(finish_merge(leaf, parent)?)
 }
 
 /// Opens the parent of a disk for writing. A disk with the child's own identity is the parent after

@@ -20,11 +20,11 @@ fn traced(world: &World, options: &[&str], words: &[&str]) -> bool {
 }
 
 /// A system call of a run: its name and how manieth of that name it is.
-type Moment = (String, usize);
+pub(crate) type Moment = (String, usize);
 
 /// Lists the system calls that the first thread of a run makes: it does all the work, and `strace`
 /// counts for each thread, and for each name, by itself.
-fn system_calls(world: &World, words: &[&str]) -> Vec<Moment> {
+pub(crate) fn system_calls(world: &World, words: &[&str]) -> Vec<Moment> {
     assert!(traced(world, &["-o", "trace.txt"], words), "{words:?}");
     let trace = String::from_utf8(world.read("trace.txt")).unwrap();
     fs_err::remove_file(world.path("trace.txt")).unwrap();
@@ -48,14 +48,14 @@ fn system_calls(world: &World, words: &[&str]) -> Vec<Moment> {
 
 /// Runs `imprint` and kills it on entering a system call. Answers whether that came: a run may make a
 /// few calls less than the one that was listed.
-fn killed_at(world: &World, (name, number): &Moment, words: &[&str]) -> bool {
+pub(crate) fn killed_at(world: &World, (name, number): &Moment, words: &[&str]) -> bool {
     let inject = format!("inject={name}:signal=SIGKILL:when={number}");
     !traced(world, &["-o", "/dev/null", "-e", "trace=all", "-e", &inject], words)
 }
 
 /// `count` of the calls, a third of them the last ones, where files are finished and named; the rest
 /// evenly spread.
-fn choose(calls: &[Moment], count: usize) -> Vec<&Moment> {
+pub(crate) fn choose(calls: &[Moment], count: usize) -> Vec<&Moment> {
     let last = calls.len().saturating_sub(count / 3);
     let spread = count - (calls.len() - last);
     let (early, late) = calls.split_at(last);

@@ -70,6 +70,8 @@ fn lay_out<T: Sparse + Resize>(
         at += len as u64;
     }
     put(file, header.disk.as_bytes(), FOOTER_BYTES, Structure::DynamicHeader)?;
+    // The footers make it a disk: nothing else may be missing then.
+    file.flush().map_err(WriteError::Flush)?;
     put(file, footer.disk.as_bytes(), 0, Structure::Footer)?;
     put(file, footer.disk.as_bytes(), end, Structure::Footer)
 }

@@ -56,7 +56,6 @@ pub fn create_vhdx<T: Sparse + Resize>(file: T, new: &NewDisk) -> Result<(), Cre
     let out = Output(&file);
     out.empty()?;
     out.set_len(length)?;
-    out.write(Structure::FileIdentifier, 0, identifier().as_bytes())?;
     for (sequence, offset) in (0..).zip(HEADER_OFFSETS) {
         out.write(Structure::Header, offset, &header(new, sequence).encode())?;
     }
@@ -68,8 +67,10 @@ pub fn create_vhdx<T: Sparse + Resize>(file: T, new: &NewDisk) -> Result<(), Cre
     if new.kind == Kind::Fixed {
         out.full_table(&shape, blocks, block_size)?;
     }
+    // The identifier makes it a disk: nothing else may be missing then.
     file.flush().map_err(WriteError::Flush)?;
-    Ok(())
+    out.write(Structure::FileIdentifier, 0, identifier().as_bytes())?;
+    Ok(file.flush().map_err(WriteError::Flush)?)
 }
 
 /// Answers the block size if the disk can be made.

@@ -3,6 +3,14 @@
 #[cfg(test)]
 mod chain;
 #[cfg(test)]
+mod crash_support;
+#[cfg(test)]
+mod create_crash;
+#[cfg(test)]
+mod fault_crash;
+#[cfg(test)]
+mod merge_crash;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 mod vhd_crash;

@@ -149,7 +149,8 @@ fn check_cut(session: &Session, cut: Cut, random: &mut Random, what: &str) {
 
 #[track_caller]
 fn check(kind: Kind, reshaping: bool) {
-    for seed in 0..u64::from(soak::rounds(40, 2000)) {
+    let mut points = 0;
+    for seed in 0..u64::from(soak::rounds(40, 400)) {
         let session = run(kind, seed, reshaping);
         let mut random = Random::new(seed ^ 0x5eed);
         let cuts = session.file.cuts();
@@ -158,8 +159,10 @@ fn check(kind: Kind, reshaping: bool) {
             let Cut { events, bytes } = *random.pick(&cuts);
             let cut = Cut { events, bytes: bytes / 512 * 512 };
             check_cut(&session, cut, &mut random, &format!("{kind} seed {seed} {cut:?}"));
+            points += 1;
         }
     }
+    println!("{points} crash points of a {kind} VHD, reshaped: {reshaping}");
 }
 
 #[test]
@@ -180,4 +183,29 @@ fn resizing_survives_power_cuts() {
 #[test]
 fn resizing_and_rebasing_survive_power_cuts() {
     check(Kind::Differencing, true);
+}
+
+/// Each call of a change of the parent counts, so all of them are tried, and more than once.
+#[test]
+fn rebasing_survives_power_cuts_at_every_call() {
+    let mut points = 0;
+    for seed in 0..u64::from(soak::rounds(6, 40)) {
+        let mut random = Random::new(seed ^ 0x2eba5e);
+        let (bytes, parent, model) = start(Kind::Differencing, 40, &mut random);
+        let file = CrashFile::new(bytes);
+        let mut disk = VhdWriter::open(&file, ids(3)).unwrap();
+        disk.rebase(&parent_at(&"n".repeat(1 + random.index(250)))).unwrap();
+        drop(disk);
+        let sizes = [model.len(); 2];
+        let mark = Mark { events: 0, committed: model.clone(), written: model, sizes };
+        let session = Session { file, parent, marks: vec![mark] };
+        for events in 0..=session.file.cut_at_byte(u64::MAX).events {
+            for _ in 0..30 {
+                let cut = Cut { events, bytes: 0 };
+                check_cut(&session, cut, &mut random, &format!("rebase seed {seed} {cut:?}"));
+                points += 1;
+            }
+        }
+    }
+    println!("{points} crash points of rebasing a VHD");
 }

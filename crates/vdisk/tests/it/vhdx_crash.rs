@@ -1,5 +1,7 @@
 //! What is left of a VHDX file after a crash at any moment of writing it.
 
+use std::cell::Cell;
+
 use imprint_blockio::{MemoryFile, ReadAt};
 use imprint_progress::Progress;
 use imprint_testkit::tools::{require, run};
@@ -30,10 +32,25 @@ fn now(file: &CrashFile) -> Cut {
     file.cut_at_byte(u64::MAX)
 }
 
+thread_local! {
+    /// Crash points of the test that runs on this thread.
+    static POINTS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Tells how many crashes were tried.
+fn tell(what: &str) {
+    println!("{} crash points of {what} VHDX files", POINTS.get());
+}
+
 /// A random moment, sometimes in the middle of a write.
 fn any_cut(file: &CrashFile, from: usize, random: &mut Random) -> Cut {
-    let cuts: Vec<Cut> = file.cuts().into_iter().filter(|cut| cut.events >= from).collect();
+    let flushes = if random.chance(1, 3) { file.cuts_before_flushes() } else { Vec::new() };
+    let mut cuts: Vec<Cut> = flushes.into_iter().filter(|cut| cut.events >= from).collect();
+    if cuts.is_empty() {
+        cuts = file.cuts().into_iter().filter(|cut| cut.events >= from).collect();
+    }
     let mut cut = *random.pick(&cuts);
+    POINTS.set(POINTS.get() + 1);
     if cut.bytes > 0 && random.chance(1, 2) {
         cut.bytes = cut.bytes.next_multiple_of(SECTOR);
     }
@@ -161,24 +178,26 @@ fn used(new: &NewDisk, below: &[u8], random: &mut Random) -> (Vec<u8>, Vec<u8>) 
 #[test]
 fn what_was_committed_survives() {
     let random = &mut Random::new(11);
-    for round in 0..soak::rounds(2, 60) {
+    for round in 0..soak::rounds(2, 12) {
         for new in disks() {
             let below = parent_bytes(&new);
             let (initial, model) = used(&new, &below, random);
             let file = CrashFile::new(initial);
             let history = work(&new, &file, &model, random);
-            for _ in 0..soak::rounds(40, 200) {
+            for _ in 0..soak::rounds(25, 60) {
                 let cut = any_cut(&file, 0, random);
                 let killed = file.killed_at(cut);
                 history.check(&survivors(&killed, &below, random), cut);
                 // Sectors are written whole or not at all.
+                POINTS.set(POINTS.get() + 1);
                 let cut = Cut { bytes: cut.bytes / SECTOR * SECTOR, ..cut };
                 let lost = file.power_lost_at(cut, SECTOR, random);
                 history.check(&survivors(&lost, &below, random), cut);
             }
-            assert!(now(&file).events > 20, "round {round}");
+            assert!(now(&file).events > 10, "round {round}");
         }
     }
+    tell("writing");
 }
 
 #[test]
@@ -203,13 +222,14 @@ fn a_new_file_survives_from_its_first_commit_on() {
         Box::new(writer).close().unwrap();
         history.commits.push((now(&file).events, model));
         let first = history.commits[0].0;
-        for _ in 0..soak::rounds(30, 1000) {
+        for _ in 0..soak::rounds(30, 300) {
             let cut = any_cut(&file, first, random);
             let cut = Cut { bytes: cut.bytes / SECTOR * SECTOR, ..cut };
             let lost = file.power_lost_at(cut, SECTOR, random);
             history.check(&survivors(&lost, &below, random), cut);
         }
     }
+    tell("writing new");
 }
 
 #[test]
@@ -226,7 +246,7 @@ fn a_disk_has_either_size() {
             let mut larger = model.clone();
             larger.resize(usize::try_from(new.size + more).unwrap(), 0);
             let mut seen = [0, 0];
-            for _ in 0..soak::rounds(40, 1000) {
+            for _ in 0..soak::rounds(30, 300) {
                 let cut = any_cut(&file, 0, random);
                 let image = if random.chance(1, 2) {
                     file.killed_at(cut)
@@ -243,6 +263,7 @@ fn a_disk_has_either_size() {
             assert!(seen.iter().all(|&count| count > 0), "{seen:?}");
         }
     }
+    tell("resizing");
 }
 
 #[test]
@@ -263,8 +284,14 @@ fn a_table_moves_or_stays() {
         write(&writer, size - 512, &[8; 512]).unwrap();
         writer.commit().unwrap();
         let mut seen = [0, 0];
-        for _ in 0..soak::rounds(40, 1000) {
-            let cut = any_cut(&file, 0, random);
+        let mut cuts: Vec<Cut> =
+            (0..soak::rounds(30, 300)).map(|_| any_cut(&file, 0, random)).collect();
+        for cut in file.cuts_before_flushes() {
+            let times = soak::rounds(20, 100);
+            cuts.extend((0..times).map(|_| cut));
+            POINTS.set(POINTS.get() + times);
+        }
+        for cut in cuts {
             let image = file.power_lost_at(cut, SECTOR, random);
             no_errors(&image);
             let image = MemoryFile::new(image);
@@ -284,6 +311,7 @@ fn a_table_moves_or_stays() {
         }
         assert!(seen.iter().all(|&count| count > 0), "{seen:?}");
     }
+    tell("moving the table of");
 }
 
 #[test]
@@ -301,7 +329,7 @@ fn a_disk_has_either_parent() {
         writer.rebase(&other).unwrap();
         let after = writer.parent().cloned();
         let mut seen = [0, 0];
-        for _ in 0..soak::rounds(60, 1000) {
+        for _ in 0..soak::rounds(40, 600) {
             let cut = any_cut(&file, 0, random);
             let image = file.power_lost_at(cut, SECTOR, random);
             assert_same(&survivors(&image, &below, random), &model);
@@ -312,6 +340,7 @@ fn a_disk_has_either_parent() {
         }
         assert!(seen.iter().all(|&count| count > 0), "{seen:?}");
     }
+    tell("rebasing");
 }
 
 #[test]
@@ -325,7 +354,7 @@ fn an_identity_is_old_or_new_but_never_before_its_contents() {
     let from = now(&file).events;
     write(&writer, 0, &[0xee; 4096]).unwrap();
     writer.commit().unwrap();
-    for _ in 0..soak::rounds(60, 1000) {
+    for _ in 0..soak::rounds(40, 600) {
         let cut = any_cut(&file, from, random);
         let image = file.power_lost_at(cut, SECTOR, random);
         let disk = Vhdx::open(&image).unwrap();
@@ -334,6 +363,7 @@ fn an_identity_is_old_or_new_but_never_before_its_contents() {
         assert!(identity == before || identity == Some(ids(1).data_write));
         assert!(!changed || identity != before, "changed without a new identity at {cut:?}");
     }
+    tell("giving an identity to");
 }
 
 #[test]
@@ -348,7 +378,7 @@ fn qemu_replays_our_logs() {
         let (initial, model) = used(new, &vec![0; usize::try_from(new.size).unwrap()], random);
         let file = CrashFile::new(initial);
         let _history = work(new, &file, &model, random);
-        for _ in 0..soak::rounds(12, 400) {
+        for _ in 0..soak::rounds(12, 100) {
             let cut = any_cut(&file, 0, random);
             let image = if random.chance(1, 2) {
                 file.killed_at(cut)
@@ -370,4 +400,5 @@ fn qemu_replays_our_logs() {
         }
     }
     assert!(replayed > 5, "{replayed} logs");
+    tell("writing, judged by qemu-img,");
 }

@@ -6,7 +6,7 @@ use crate::world::World;
 const ENDINGS: [&str; 2] = ["vhd", "vhdx"];
 
 /// A base, two children and what the second shows.
-fn chain(world: &World, ending: &str) -> Vec<u8> {
+pub(super) fn chain(world: &World, ending: &str) -> Vec<u8> {
     let mut model = raw(world, "in.img");
     let names = ["base", "one", "two"].map(|name| format!("{name}.{ending}"));
     world.done(&["disk", "convert", "in.img", &names[0]]);
@@ -23,7 +23,7 @@ fn chain(world: &World, ending: &str) -> Vec<u8> {
 }
 
 /// What a disk shows with its chain.
-fn contents(world: &World, name: &str) -> Vec<u8> {
+pub(super) fn contents(world: &World, name: &str) -> Vec<u8> {
     world.done(&["disk", "convert", name, "shown.img", "--force"]);
     world.read("shown.img")
 }

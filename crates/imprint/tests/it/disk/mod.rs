@@ -2,5 +2,6 @@
 
 mod chains;
 mod convert;
+mod killed;
 mod refuse;
 mod sample;
