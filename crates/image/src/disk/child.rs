@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use imprint_vdisk::{Container, Kind, NewParent};
+use imprint_vdisk::{Container, Format, Kind, NewParent};
 use imprint_winvalues::FileTime;
 
 use super::error::DiskError;
@@ -53,11 +53,16 @@ pub(super) fn describe(
     let since = modified.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
     let relative = relative_path(child, parent).map_err(DiskError::File)?;
+    // Observed: libvhdi 20210425 takes the parent's name from this path only. Windows looks there last,
+    // and takes no disk of another identity. Where it will have the file nobody knows yet: the
+    // drive letter is made up, as in the links of images.
+    let name = parent.file_name().unwrap_or_default().to_string_lossy();
+    let absolute = (disk.format() == Format::Vhdx).then(|| format!(r"C:\{name}"));
     Ok(NewParent {
         identity,
         modified: FileTime::from_unix(seconds, since.subsec_nanos()),
         relative,
-        absolute: None,
+        absolute,
     })
 }
 

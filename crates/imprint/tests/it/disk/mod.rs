@@ -2,5 +2,6 @@
 
 mod chains;
 mod convert;
+mod levels;
 mod refuse;
 mod sample;
