@@ -3,5 +3,6 @@
 mod chains;
 mod convert;
 mod levels;
+mod limits;
 mod refuse;
 mod sample;
