@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use imprint_vdisk::{Container, Format, Kind, NewParent};
+use imprint_vdisk::{Container, Format, Kind, LinkError, MAX_DEPTH, NewParent};
 use imprint_winvalues::FileTime;
 
-use super::error::DiskError;
+use super::error::{ChainError, DiskError, LinkFault};
 use super::inspect::DiskInfo;
 use super::make::{Making, Naming, Shape};
 use super::open::{Access, ChainOptions, Fresh, open_chain, open_file, reader};
@@ -24,6 +24,12 @@ pub fn create_child(
     fresh: &Fresh<'_>,
 ) -> Result<DiskInfo, DiskError> {
     let chain = open_chain(parent, options)?.chain;
+    // With the child it must still be a chain that opens.
+    if chain.parents().len() + 2 > MAX_DEPTH {
+        let source = Box::new(LinkFault::Link(LinkError::TooDeep));
+        let (child, parent) = (child.to_owned(), parent.to_owned());
+        return Err(ChainError::Link { child, parent, source }.into());
+    }
     let leaf = chain.leaf();
     let shape = Shape { kind: Kind::Differencing, block_size, ..Shape::of(leaf) };
     let link = describe(parent, child, leaf)?;

@@ -2,6 +2,7 @@
 
 mod chains;
 mod convert;
+mod hostile;
 mod levels;
 mod limits;
 mod refuse;
