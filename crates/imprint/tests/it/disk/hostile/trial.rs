@@ -47,6 +47,17 @@ pub(super) struct Sample<'a> {
     pub(super) refused: Refused,
 }
 
+/// The identities of disks are never the same twice.
+fn without_ids(line: &str) -> String {
+    let is_id = |word: &str| word.len() == 36 && word.matches('-').count() == 4;
+    let words = line.split(' ').map(|word| match word.strip_suffix([',', ':']) {
+        Some(id) if is_id(id) => word.replace(id, "ID"),
+        _ if is_id(word) => "ID".to_owned(),
+        _ => word.to_owned(),
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
 pub(super) struct Trial {
     pub(super) world: World,
     meter: Meter,
@@ -112,7 +123,7 @@ impl Trial {
         self.judge(sample, name, &did, &what);
         if did.status == 1 && verb[0] == "convert" {
             let line = did.said.lines().next().unwrap_or_default();
-            self.said.push(format!("{}: {line}", sample.what));
+            self.said.push(format!("{}: {}", sample.what, without_ids(line)));
         }
         did
     }

@@ -180,3 +180,22 @@ fn vhd_files_that_lie() {
     trial.end("VHD");
     insta::assert_snapshot!("vhd", trial.said.join("\n"));
 }
+
+/// A hole of the file as table: every entry leads to the footer. Nothing that is said of them may be kept
+/// for each.
+#[test]
+fn a_table_that_is_a_hole() {
+    const SIZE: u64 = 255 << 30;
+    const BLOCK: u64 = 512 << 10;
+    let world = World::new();
+    let size = format!("--size={SIZE}");
+    world.done(&["disk", "create", "x.vhd", &size, "--block-size=512K"]);
+    let mut forged = Forged { bytes: world.read("x.vhd") };
+    let entries = usize::try_from(SIZE / BLOCK).unwrap();
+    forged.put(BAT, &vec![0; entries * 4]);
+    let bytes = &forged.sealed_vhd();
+    let mut trial = Trial::new();
+    let what = "a table that is a hole";
+    trial.check_all(&Sample { what, file: "x.vhd", bytes, refused: Refused::ByReaders });
+    trial.end(what);
+}
