@@ -59,7 +59,8 @@ def next_stored_vhd(disk, offset):
     block_size = dynamic.header.block_size
     while offset < disk.size and dynamic.bat[offset // block_size] is None:
         offset = (offset // block_size + 1) * block_size
-    return offset
+    # Blocks may be shorter than those in which contents are compared.
+    return offset // BLOCK * BLOCK
 
 
 def main(kind, path, *ranges):

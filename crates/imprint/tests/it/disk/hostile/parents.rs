@@ -122,7 +122,10 @@ fn what_lies_beside_a_child_is_looked_at_with_care() {
         ] {
             let bytes = with_paths(ending, &bytes, &format!(r".\{name}"), &format!(r"D:\{name}"));
             let what = format!("a parent that is {name}");
-            let sample = Sample { what: &what, file, bytes: &bytes, refused: Refused::ByReaders };
+            // Half a VHD opens, and checking a child does not check its parent.
+            let half = name == "damaged.vhd";
+            let refused = if half { Refused::Perhaps } else { Refused::ByReaders };
+            let sample = Sample { what: &what, file, bytes: &bytes, refused };
             trial.check(&sample);
         }
         trial.end(ending);

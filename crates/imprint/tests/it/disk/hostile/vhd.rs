@@ -78,7 +78,7 @@ const BASE: [(&str, Refused, Change); 31] = [
     ("blocks of 3 MiB", Refused::ByAll, |f| {
         f.put(HEADER + 32, &(3_u32 << 20).to_be_bytes());
     }),
-    ("blocks of 2 GiB", Refused::ByAll, |f| {
+    ("blocks of 2 GiB", Refused::ByReaders, |f| {
         f.put(HEADER + 32, &(1_u32 << 31).to_be_bytes());
     }),
     ("a size of nothing", Refused::ByAll, |f| {
