@@ -7,10 +7,13 @@ use imprint_blockio::{BlockDevice, Extent, ReadAt, Sparse, WriteAt, check_range}
 use imprint_winvalues::Guid;
 
 use crate::container::skip_hole;
-use crate::{Container, Format, ParentLink, ReadError, WritableContainer, WriteError};
+use crate::{Container, Format, Kind, ParentLink, ReadError, WritableContainer, WriteError};
 
 /// More disks than this are not a chain anybody made: Windows' own limit is lower.
 pub const MAX_DEPTH: usize = 64;
+
+/// Differencing disks are written in units of this many bytes, or in sectors if those are larger.
+const SMALLEST_UNIT: u64 = 4096;
 
 /// A disk file cannot be a parent in this chain.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +80,8 @@ pub enum LinkError {
 ///
 /// **Contract.** Reads of any range run at once and see what was written. Writes may have any
 /// alignment: sectors that are written in part are read first, through the whole chain. Writes and
-/// flushes wait for each other.
+/// flushes wait for each other. A differencing leaf gets whole units of 4 KiB, with the rest of the unit
+/// taken from its parents, because there are readers that go wrong over smaller ones.
 pub struct Chain<L: Container + ?Sized> {
     leaf: Box<L>,
     parents: Vec<Box<dyn Container>>,
@@ -239,21 +243,59 @@ impl Chain<dyn WritableContainer> {
         self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes bytes that are part of one sector.
+    /// What the leaf is written in, bytes: sectors, or in a differencing disk 4 KiB if they are smaller.
+    ///
+    /// A sector bitmap may say anything of each sector, but not every reader follows. Observed:
+    /// libvhdi 20210425 reads sectors of a VHD's parent as zeros if they share a byte of the bitmap
+    /// with one of the child; dissect.hypervisor 3.21 misreads a VHDX's bitmap from inside a byte. A
+    /// byte stands for 4 KiB of sectors of 512 bytes.
+    fn unit(&self) -> u64 {
+        let sector = u64::from(self.leaf.sector_size());
+        let wide = self.leaf.kind() == Kind::Differencing
+            && u64::from(self.leaf.block_size()).is_multiple_of(SMALLEST_UNIT);
+        if wide { sector.max(SMALLEST_UNIT) } else { sector }
+    }
+
+    /// Writes bytes that are part of one unit.
     fn patch(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         if bytes.is_empty() {
             return Ok(());
         }
-        let sector = u64::from(self.leaf.sector_size());
-        let start = offset / sector * sector;
-        let len = sector.min(self.size() - start);
-        let mut whole = vec![0; usize::try_from(len).unwrap_or(0)];
-        self.read_exact_at(&mut whole, start)?;
-        let within = usize::try_from(offset - start).unwrap_or(0);
-        if let Some(place) = whole.get_mut(within..within + bytes.len()) {
-            place.copy_from_slice(bytes);
+        let within = |unit: u64| {
+            let start = offset / unit * unit;
+            let end = (offset + bytes.len() as u64).next_multiple_of(unit).min(self.size());
+            (start, end - start)
+        };
+        let (sectors, unit) = (within(self.leaf.sector_size().into()), within(self.unit()));
+        let found = self.leaf.resolve(unit.0, unit.1).map_err(read_failed)?;
+        let is_here = matches!(found, Extent::Data { len, .. } if len == unit.1);
+        if is_here || sectors == unit {
+            let whole = self.patched(bytes, offset, sectors)?;
+            return self.leaf.write(&whole, sectors.0).map_err(write_failed);
         }
-        self.leaf.write(&whole, start).map_err(write_failed)
+        let whole = self.patched(bytes, offset, unit)?;
+        // What nobody asked to change can be read meanwhile: the leaf says that it has it only when it
+        // has. A unit lies in one block, so that all of it has room where its sectors have.
+        let placed = self.leaf.allocate(sectors.0, sectors.1).map_err(write_failed)?;
+        let start = placed.offset.saturating_sub(sectors.0 - unit.0);
+        self.leaf.target().write_all_at(&whole, start)?;
+        self.leaf.allocate(unit.0, unit.1).map_err(write_failed)?;
+        Ok(())
+    }
+
+    /// The bytes of a place on the device with those at `offset` changed.
+    fn patched(&self, bytes: &[u8], offset: u64, place: (u64, u64)) -> io::Result<Vec<u8>> {
+        let (start, len) = place;
+        // At most a unit.
+        let mut whole = vec![0; usize::try_from(len).unwrap_or(0)];
+        if len != bytes.len() as u64 {
+            self.read_exact_at(&mut whole, start)?;
+        }
+        let within = usize::try_from(offset - start).unwrap_or(0);
+        if let Some(part) = whole.get_mut(within..within + bytes.len()) {
+            part.copy_from_slice(bytes);
+        }
+        Ok(whole)
     }
 
     /// Makes a range of the device read as zeros, without storing them where the leaf can.
@@ -265,12 +307,12 @@ impl Chain<dyn WritableContainer> {
             return Ok(());
         }
         check_range(offset, len, self.size())?;
-        let sector = u64::from(self.leaf.sector_size());
+        let unit = self.unit();
         let end = offset + len;
-        let first = offset.next_multiple_of(sector).min(end);
-        let last = if end == self.size() { end } else { (end / sector * sector).max(first) };
+        let first = offset.next_multiple_of(unit).min(end);
+        let last = if end == self.size() { end } else { (end / unit * unit).max(first) };
         for (start, end) in [(offset, first), (last, end)] {
-            // At most a sector each.
+            // At most a unit each.
             self.write_all_at(&vec![0; usize::try_from(end - start).unwrap_or(0)], start)?;
         }
         if first == last {
@@ -332,11 +374,11 @@ impl WriteAt for Chain<dyn WritableContainer> {
         }
         check_range(offset, buf.len() as u64, self.size())?;
         let _one_at_a_time = self.lock();
-        let sector = u64::from(self.leaf.sector_size());
+        let unit = self.unit();
         let end = offset + buf.len() as u64;
-        // Only sectors written in part are read and patched; those between are written as they are.
-        let first = offset.next_multiple_of(sector).min(end);
-        let last = if end == self.size() { end } else { (end / sector * sector).max(first) };
+        // Only units written in part are read and patched; those between are written as they are.
+        let first = offset.next_multiple_of(unit).min(end);
+        let last = if end == self.size() { end } else { (end / unit * unit).max(first) };
         let (head, rest) = buf.split_at(usize::try_from(first - offset).unwrap_or(buf.len()));
         let (middle, tail) = rest.split_at(usize::try_from(last - first).unwrap_or(rest.len()));
         self.patch(head, offset)?;

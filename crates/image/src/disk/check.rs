@@ -53,6 +53,9 @@ pub fn check_disk(
     Ok(Checked { format, findings, broken, chain })
 }
 
+/// Ranges that are listed one by one.
+const MOST_LOST: usize = 10_000;
+
 /// A part of a disk that could not be saved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LostRange {
@@ -60,12 +63,13 @@ pub struct LostRange {
     pub offset: u64,
     /// How many bytes.
     pub length: u64,
-    /// Why.
+    /// Why; of several blocks in a row, why the first.
     pub reason: String,
 }
 
 /// Writes all of a damaged disk that can be read into a new file of the same kind, identity and
-/// parent. What cannot be read is absent there, and listed.
+/// parent. What cannot be read is absent there, and listed: blocks in a row as one range, and the 10,000th
+/// range reaches to the last that is lost.
 ///
 /// # Errors
 /// [`DiskError`] if nothing can be saved, or the new file cannot be written.
@@ -100,7 +104,7 @@ pub fn repair_disk(
             }
             Ok(Extent::Parent { len }) => len,
             Err((length, reason)) => {
-                lost.push(LostRange { offset, length, reason });
+                add_lost(&mut lost, LostRange { offset, length, reason });
                 length
             }
         };
@@ -111,6 +115,18 @@ pub fn repair_disk(
     Ok(lost)
 }
 
+/// Adds a range to the list. A table that leads nowhere at all is one range, and where there are very many the
+/// last stands for all that follow: what a file says must not fill the memory.
+fn add_lost(lost: &mut Vec<LostRange>, range: LostRange) {
+    let is_full = lost.len() >= MOST_LOST;
+    match lost.last_mut() {
+        Some(last) if is_full || last.offset + last.length == range.offset => {
+            last.length = range.offset + range.length - last.offset;
+        }
+        _ => lost.push(range),
+    }
+}
+
 /// Reads the next piece of a disk file into a buffer of 1 MiB, or says how much of it is lost.
 fn next_piece(
     disk: &dyn Container,
@@ -118,7 +134,10 @@ fn next_piece(
     buffer: &mut [u8],
 ) -> Result<Extent, (u64, String)> {
     // What is wrong with one block is not wrong with the next.
-    let unit = u64::from(disk.block_size()).max(1 << 20);
+    let unit = match disk.block_size() {
+        0 => 1 << 20,
+        block_size => u64::from(block_size),
+    };
     let lost = (offset / unit * unit + unit).min(disk.size()) - offset;
     match disk.resolve(offset, disk.size() - offset) {
         Ok(Extent::Data { file, offset: at, len }) => {
@@ -130,5 +149,29 @@ fn next_piece(
         }
         Ok(extent) => Ok(extent),
         Err(error) => Err((lost, error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(offset: u64, length: u64) -> LostRange {
+        LostRange { offset, length, reason: offset.to_string() }
+    }
+
+    #[test]
+    fn lists_of_what_is_lost_stay_short() {
+        let mut lost = Vec::new();
+        for offset in [10, 15, 40] {
+            add_lost(&mut lost, range(offset, 5));
+        }
+        assert_eq!(lost, [LostRange { length: 10, ..range(10, 10) }, range(40, 5)]);
+        for index in 0..1_000_000 {
+            add_lost(&mut lost, range(100 + index * 10, 5));
+        }
+        assert_eq!(lost.len(), MOST_LOST);
+        let last = lost.last().unwrap();
+        assert_eq!(last.offset + last.length, 100 + 999_999 * 10 + 5);
     }
 }

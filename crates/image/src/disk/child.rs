@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use imprint_vdisk::{Container, Kind, NewParent};
+use imprint_vdisk::{Container, Format, Kind, LinkError, MAX_DEPTH, NewParent};
 use imprint_winvalues::FileTime;
 
-use super::error::DiskError;
+use super::error::{ChainError, DiskError, LinkFault};
 use super::inspect::DiskInfo;
 use super::make::{Making, Naming, Shape};
 use super::open::{Access, ChainOptions, Fresh, open_chain, open_file, reader};
@@ -24,6 +24,12 @@ pub fn create_child(
     fresh: &Fresh<'_>,
 ) -> Result<DiskInfo, DiskError> {
     let chain = open_chain(parent, options)?.chain;
+    // With the child it must still be a chain that opens.
+    if chain.parents().len() + 2 > MAX_DEPTH {
+        let source = Box::new(LinkFault::Link(LinkError::TooDeep));
+        let (child, parent) = (child.to_owned(), parent.to_owned());
+        return Err(ChainError::Link { child, parent, source }.into());
+    }
     let leaf = chain.leaf();
     let shape = Shape { kind: Kind::Differencing, block_size, ..Shape::of(leaf) };
     let link = describe(parent, child, leaf)?;
@@ -53,11 +59,16 @@ pub(super) fn describe(
     let since = modified.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
     let relative = relative_path(child, parent).map_err(DiskError::File)?;
+    // Observed: libvhdi 20210425 takes the parent's name from this path only. Windows looks there last,
+    // and takes no disk of another identity. Where it will have the file nobody knows yet: the
+    // drive letter is made up, as in the links of images.
+    let name = parent.file_name().unwrap_or_default().to_string_lossy();
+    let absolute = (disk.format() == Format::Vhdx).then(|| format!(r"C:\{name}"));
     Ok(NewParent {
         identity,
         modified: FileTime::from_unix(seconds, since.subsec_nanos()),
         relative,
-        absolute: None,
+        absolute,
     })
 }
 

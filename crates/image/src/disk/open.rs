@@ -86,7 +86,12 @@ pub fn open_file(
     format: Option<Format>,
     access: Access,
 ) -> Result<DiskFile, ChainError> {
-    // A pipe in the place of a disk must not make us wait.
+    let is_disk = |kind: std::fs::FileType| kind.is_file() || kind.is_block_device();
+    // Opening alone does things to some devices.
+    if fs_err::metadata(path).is_ok_and(|metadata| !is_disk(metadata.file_type())) {
+        return Err(ChainError::NotAFile { path: path.to_owned() });
+    }
+    // Should it be exchanged now, a pipe in the place of a disk must not make us wait.
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     let file = fs_err::OpenOptions::new()
         .read(true)
@@ -94,8 +99,7 @@ pub fn open_file(
         .custom_flags(flags)
         .open(path)
         .map_err(ChainError::File)?;
-    let kind = file.metadata().map_err(ChainError::File)?.file_type();
-    if !kind.is_file() && !kind.is_block_device() {
+    if !is_disk(file.metadata().map_err(ChainError::File)?.file_type()) {
         return Err(ChainError::NotAFile { path: path.to_owned() });
     }
     lock(&file, path, access)?;

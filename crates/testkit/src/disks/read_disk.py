@@ -38,15 +38,17 @@ def next_stored_vhdx(disk, offset):
     """The first offset that may not be zero."""
     while offset < disk.size:
         layer = disk
+        block_size = disk.block_size
         while True:
+            block_size = min(block_size, layer.block_size)
             state = layer.bat.pb(offset // layer.block_size).state
             if state or not layer.parent:
                 break
             layer = layer.parent.disk
         if state in (6, 7):
             return offset
-        # Only as far as this layer's block reaches can it be said that there is nothing.
-        offset = (offset // layer.block_size + 1) * layer.block_size
+        # Only as far as the shortest block reaches can it be said that there is nothing.
+        offset = (offset // block_size + 1) * block_size
     return disk.size
 
 
@@ -57,7 +59,8 @@ def next_stored_vhd(disk, offset):
     block_size = dynamic.header.block_size
     while offset < disk.size and dynamic.bat[offset // block_size] is None:
         offset = (offset // block_size + 1) * block_size
-    return offset
+    # Blocks may be shorter than those in which contents are compared.
+    return offset // BLOCK * BLOCK
 
 
 def main(kind, path, *ranges):

@@ -74,6 +74,12 @@ impl Reader {
                 // Observed with all three states that mean zeros.
                 Some("libvhdi reads the parent where a child has a block of zeros")
             }
+            (Self::SevenZip, Format::Vhdx)
+                if !disk.size.is_multiple_of(2 * u64::from(disk.sector_size)) =>
+            {
+                // Observed with sectors of 512 and of 4096 bytes, and blocks of any size.
+                Some("7-Zip refuses a VHDX of an odd number of sectors")
+            }
             (Self::SevenZip, _) if disk.size > WHOLE => {
                 Some("7-Zip reads a disk from its start only")
             }

@@ -113,13 +113,9 @@ fn check(new: &NewDisk) -> Result<u32, CreateError> {
     }
     let block_size = new.block_size.unwrap_or(BLOCK_SIZE);
     let (least, most) = BLOCK_SIZES;
-    if !(least..=most).contains(&block_size) {
+    if !(least..=most).contains(&block_size) || !block_size.is_power_of_two() {
         let expected = Expected::Within(least.into(), most.into());
-        return Err(refuse("block size", expected, block_size.into()));
-    }
-    if !block_size.is_power_of_two() {
-        let expected = Expected::Exactly(block_size.next_power_of_two().into());
-        return Err(refuse("block size", expected, block_size.into()));
+        return Err(refuse("block size, a power of two,", expected, block_size.into()));
     }
     if let Some((field, expected, actual)) = new.parent.as_ref().and_then(wrong_parent) {
         return Err(refuse(field, expected, actual));

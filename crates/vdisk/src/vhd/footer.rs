@@ -71,7 +71,9 @@ impl Footer {
         };
         let size = disk.current_size.get();
         if size == 0 || !size.is_multiple_of(SECTOR) {
-            return Err(number(48, "current size", Expected::MultipleOf(SECTOR), size));
+            let expected =
+                if size == 0 { Expected::AtLeast(SECTOR) } else { Expected::MultipleOf(SECTOR) };
+            return Err(number(48, "current size", expected, size));
         }
         let header = disk.data_offset.get();
         if kind != Kind::Fixed

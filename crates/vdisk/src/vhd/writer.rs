@@ -8,7 +8,7 @@ use zerocopy::IntoBytes;
 
 use super::footer::Footer;
 use super::header::Header;
-use super::layout::{ABSENT, FOOTER_BYTES, SECTOR};
+use super::layout::{ABSENT, FOOTER_BYTES, HEADER_BYTES, SECTOR};
 use super::map::Map;
 use super::parts::Parts;
 use crate::container::{check_read, check_write};
@@ -330,7 +330,10 @@ impl<T: Sparse + Resize> VhdWriter<T> {
         let (block, within) = (offset / map.block_size, offset % map.block_size);
         let len = len.min(map.block_size - within);
         let (bitmap, complete) = match map.find(&self.file, block)? {
-            Some(bitmap) => (bitmap, false),
+            Some(bitmap) => {
+                check_room(state, map, block, bitmap)?;
+                (bitmap, false)
+            }
             None => (self.add_block(state, map, block)?, !map.differencing),
         };
         if !complete {
@@ -350,6 +353,23 @@ impl<T: Sparse + Resize> VhdWriter<T> {
         }
         Ok(())
     }
+}
+
+/// Refuses to write where a damaged table says a block is, if that is over the footer at the start, the
+/// header or the table. Reading does no harm there, and checking finds it.
+fn check_room(state: &State, map: &Map, block: u64, start: u64) -> Result<(), ReadError> {
+    let end = start + map.bitmap_bytes + map.block_size;
+    let header = state.footer.header_at();
+    let table = map.entry_offset(0)..map.entry_offset(map.blocks());
+    let taken = [0..FOOTER_BYTES, header..header.saturating_add(HEADER_BYTES), table];
+    let over = taken.iter().find(|taken| taken.start < end && taken.end > start);
+    over.map_or(Ok(()), |over| {
+        let at = map.entry_offset(block);
+        let expected = Expected::AtLeast(over.end.div_ceil(SECTOR));
+        let field = "block's sector";
+        let fault = Corruption::number(Structure::Bat, at, field, expected, start / SECTOR);
+        Err(fault.into())
+    })
 }
 
 /// Sectors are written whole or not at all; everything that is one must stand like one.

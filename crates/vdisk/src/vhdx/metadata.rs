@@ -43,7 +43,7 @@ pub(crate) struct Metadata {
     pub(crate) kind: Kind,
     /// Bytes of a block: a power of two from 1 MiB to 256 MiB.
     pub(crate) block_size: u32,
-    /// Bytes of the disk: a multiple of the sector size, at most 64 TiB.
+    /// Bytes of the disk: a multiple of the sector size, at least one, at most 64 TiB.
     pub(crate) size: u64,
     /// The disk's own id (page 83 data), if there is one.
     pub(crate) disk_id: Option<Guid>,
@@ -95,9 +95,10 @@ pub(crate) fn read_metadata(
     }
     let (size, size_at): (U64, u64) = reader.required(DISK_SIZE, "disk size")?;
     let size = size.get();
-    if !size.is_multiple_of(sector_size.into()) || size > MAX_SIZE {
+    if size == 0 || !size.is_multiple_of(sector_size.into()) || size > MAX_SIZE {
         let expected = match size {
-            0..=MAX_SIZE => Expected::MultipleOf(sector_size.into()),
+            0 => Expected::AtLeast(sector_size.into()),
+            1..=MAX_SIZE => Expected::MultipleOf(sector_size.into()),
             _ => Expected::AtMost(MAX_SIZE),
         };
         return Err(number(size_at, "disk size", expected, size).into());

@@ -1,6 +1,6 @@
 //! Chains of every format against a plain array of bytes.
 
-use imprint_blockio::{BlockDevice, Extent, MemoryFile, WriteAt};
+use imprint_blockio::{BlockDevice, Extent, MemoryFile, ReadAt, WriteAt};
 use imprint_testkit::Random;
 use imprint_vdisk::{
     Chain, ChainBuilder, Container, Format, Kind, LinkError, NewDisk, NewParent, Vhd, VhdWriter,
@@ -155,6 +155,17 @@ fn check_equal(device: &impl BlockDevice, model: &[u8]) {
     }
 }
 
+/// What a differencing disk has of its own begins and ends at multiples of 4 KiB, however it was written.
+#[track_caller]
+fn check_units(disk: &dyn Container) {
+    let mut at = 0;
+    while at < disk.size() {
+        let extent = disk.resolve(at, disk.size() - at).unwrap();
+        assert!(at.is_multiple_of(4096), "{extent:?} at {at:#x}");
+        at += extent.len();
+    }
+}
+
 /// A chain of `depth` disks with random writes at every level, each level read when it is done.
 #[track_caller]
 fn check_chain(setup: Setup, depth: usize, seed: u64) {
@@ -171,7 +182,11 @@ fn check_chain(setup: Setup, depth: usize, seed: u64) {
         scribble(&chain, &mut model, &mut random);
         check_equal(&chain, &model);
         chain.close().unwrap();
-        check_equal(&open(setup, &files), &model);
+        let chain = open(setup, &files);
+        check_equal(&chain, &model);
+        if files.len() > 1 {
+            check_units(chain.leaf());
+        }
         states.push(model.clone());
     }
     // Children never change their parents.
@@ -216,6 +231,40 @@ fn chains_may_be_long() {
     for (index, setup) in [setups()[1], setups()[3]].into_iter().enumerate() {
         check_chain(setup, 32, 7000 + index as u64);
     }
+}
+
+#[test]
+fn a_unit_that_is_here_is_not_widened_again() {
+    let setup = setups()[1];
+    let mut random = Random::new(9);
+    let base = make(setup, None, &mut random);
+    let chain = open_for_writing(setup, std::slice::from_ref(&base), &mut random);
+    chain.write_all_at(&[1; 4096], 4096).unwrap();
+    chain.close().unwrap();
+    let identity = reader(setup.format, base.clone()).identity();
+    let files = [base, make(setup, identity, &mut random)];
+    let chain = open_for_writing(setup, &files, &mut random);
+    chain.write_all_at(&[2; 512], 4096 + 1024).unwrap();
+    let mut expected = [1; 4096];
+    expected[1024..1536].fill(2);
+    let extent = chain.resolve(4096, 8192).unwrap();
+    assert!(matches!(extent, Extent::Data { file: 0, len: 4096, .. }), "{extent:?}");
+    let stored = |chain: &Chain<dyn WritableContainer>| {
+        let Extent::Data { offset, .. } = chain.resolve(4096, 4096).unwrap() else {
+            panic!("a unit is stored");
+        };
+        let mut bytes = [0; 4096];
+        files[1].read_exact_at(&mut bytes, offset).unwrap();
+        (bytes, offset)
+    };
+    let (found, at) = stored(&chain);
+    assert_eq!(found, expected);
+    // Damage next door stays: only the sector that is written is touched.
+    files[1].write_all_at(&[9; 512], at).unwrap();
+    chain.write_all_at(&[3; 512], 4096 + 512).unwrap();
+    expected[..512].fill(9);
+    expected[512..1024].fill(3);
+    assert_eq!(stored(&chain).0, expected);
 }
 
 #[test]

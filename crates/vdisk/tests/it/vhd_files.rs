@@ -101,11 +101,11 @@ fn what_cannot_be_is_refused() {
     );
     check_impossible(
         |new| new.block_size = Some(512),
-        "VHD dynamic disk: block size should be from 4096 to 268435456, but is 512",
+        "VHD dynamic disk: block size, a power of two, should be from 4096 to 268435456, but is 512",
     );
     check_impossible(
         |new| new.block_size = Some(3 << 20),
-        "VHD dynamic disk: block size should be 4194304, but is 3145728",
+        "VHD dynamic disk: block size, a power of two, should be from 4096 to 268435456, but is 3145728",
     );
     check_impossible(
         |new| new.kind = Kind::Differencing,
@@ -185,6 +185,33 @@ fn footers_that_agree_are_believed_without_their_checksums() {
     assert!(matches!(error, OpenError::ReadOnly(_)), "{error:?}");
     bytes[last + 31] = b'x';
     Vhd::open(bytes.as_slice()).map(|_| ()).unwrap_err();
+}
+
+#[test]
+fn nothing_is_written_over_header_and_table() {
+    let file = MemoryFile::default();
+    let disk = create_vhd(&file, &new_disk(Kind::Dynamic, 4 << 20, None)).unwrap();
+    disk.write(&vec![1; 4 << 20], 0).unwrap();
+    Box::new(disk).close().unwrap();
+    let sound = file.into_bytes();
+    for (entry, least) in [(1_u32, 3), (2, 3), (3, 4)] {
+        let mut bytes = sound.clone();
+        bytes[1536..1540].copy_from_slice(&entry.to_be_bytes());
+        let before = bytes[512..2048].to_vec();
+        let disk = VhdWriter::open(MemoryFile::new(bytes), ids(1)).unwrap();
+        let error = disk.write(&[2; 512], 0).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "block allocation table: block's sector should be at least {least}, but is {entry} \
+                 (at offset 0x600)"
+            )
+        );
+        disk.write(&[2; 512], 2 << 20).unwrap();
+        let mut after = vec![0; 1536];
+        disk.storage().read_exact_at(&mut after, 512).unwrap();
+        assert_eq!(after, before);
+    }
 }
 
 #[test]

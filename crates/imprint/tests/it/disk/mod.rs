@@ -2,6 +2,9 @@
 
 mod chains;
 mod convert;
+mod hostile;
 mod killed;
+mod levels;
+mod limits;
 mod refuse;
 mod sample;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use imprint_blockio::WriteAt;
 use imprint_image::disk::{ChainOptions, open_chain_for_writing};
 use imprint_testkit::{Random, tools};
-use imprint_vdisk::WriteIds;
+use imprint_vdisk::{Chain, WritableContainer, WriteIds};
 use imprint_winvalues::Guid;
 
 use crate::world::World;
@@ -30,8 +30,8 @@ pub(super) fn raw(world: &World, name: &str) -> Vec<u8> {
     bytes
 }
 
-/// Writes into a disk with its chain, as a guest would.
-pub(super) fn write(world: &World, name: &str, changes: &[(u64, &[u8])]) {
+/// Opens a disk with its chain, as a guest would.
+pub(super) fn open(world: &World, name: &str) -> Chain<dyn WritableContainer> {
     // Two sessions never have the same identifiers.
     static SESSION: AtomicU64 = AtomicU64::new(0);
     let mut random = Random::new(SESSION.fetch_add(1, Ordering::Relaxed));
@@ -41,8 +41,12 @@ pub(super) fn write(world: &World, name: &str, changes: &[(u64, &[u8])]) {
         Guid::from_random(bytes)
     };
     let ids = WriteIds { file_write: guid(), data_write: guid(), log: guid() };
-    let disk =
-        open_chain_for_writing(&world.path(name), &ChainOptions::default(), ids).unwrap().chain;
+    open_chain_for_writing(&world.path(name), &ChainOptions::default(), ids).unwrap().chain
+}
+
+/// Writes into a disk with its chain.
+pub(super) fn write(world: &World, name: &str, changes: &[(u64, &[u8])]) {
+    let disk = open(world, name);
     for (offset, bytes) in changes {
         disk.write_all_at(bytes, *offset).unwrap();
     }

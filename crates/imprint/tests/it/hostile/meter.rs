@@ -9,7 +9,7 @@ use crate::world::World;
 
 /// Runs programs one after the other and tells what each took. The most memory a program had is
 /// known only to whoever waits for it, and the standard library does not ask.
-pub(super) struct Meter {
+pub(crate) struct Meter {
     child: Child,
     jobs: Option<ChildStdin>,
     results: BufReader<ChildStdout>,
@@ -33,14 +33,14 @@ for line in sys.stdin:
 
 /// What a program did: status (negative: killed by this signal), most memory in KiB, all it said.
 #[derive(Debug)]
-pub(super) struct Did {
-    pub(super) status: i64,
-    pub(super) memory: u64,
-    pub(super) said: String,
+pub(crate) struct Did {
+    pub(crate) status: i64,
+    pub(crate) memory: u64,
+    pub(crate) said: String,
 }
 
 impl Meter {
-    pub(super) fn new(world: &World) -> Self {
+    pub(crate) fn new(world: &World) -> Self {
         let mut child = Command::new(tools::require("python3"))
             .args(["-c", METER])
             .current_dir(world.path(""))
@@ -53,9 +53,14 @@ impl Meter {
         Self { child, jobs, results }
     }
 
-    pub(super) fn imprint(&mut self, words: &[&str]) -> Did {
+    pub(crate) fn imprint(&mut self, words: &[&str]) -> Did {
         let program = [env!("CARGO_BIN_EXE_imprint")];
-        let line = serde_json::to_string(&[&program[..], words].concat()).unwrap();
+        self.run(&[&program[..], words].concat())
+    }
+
+    /// Runs any program.
+    pub(crate) fn run(&mut self, words: &[&str]) -> Did {
+        let line = serde_json::to_string(words).unwrap();
         writeln!(self.jobs.as_mut().unwrap(), "{line}").unwrap();
         let mut result = String::new();
         self.results.read_line(&mut result).unwrap();

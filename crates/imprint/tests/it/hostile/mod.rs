@@ -4,6 +4,6 @@
 mod crafted;
 mod data;
 mod fields;
-mod meter;
+pub(crate) mod meter;
 mod sample;
 mod trial;
