@@ -118,6 +118,12 @@ pub enum DiskError {
         /// The file.
         path: PathBuf,
     },
+    /// All disks of a chain have one size.
+    #[error("{} is a differencing disk and has the size of its parent", path.display())]
+    SizeOfParent {
+        /// The file.
+        path: PathBuf,
+    },
     /// A fixed disk has all its room on purpose.
     #[error("{} is a fixed disk: there is nothing to compact", path.display())]
     NothingToCompact {

@@ -16,7 +16,8 @@ use super::open::{Access, ChainOptions, Fresh, ids, open_chain, open_file, open_
 ///
 /// # Errors
 /// [`DiskError::HasChildren`] if disks differ from this one, which must have its size, and `force` is
-/// not given; [`DiskError::Shrink`] if the disk is larger already.
+/// not given; [`DiskError::Shrink`] if the disk is larger already; [`DiskError::SizeOfParent`] if it differs
+/// from a parent, which must have its size, too.
 pub fn resize_disk(
     path: &Path,
     size: u64,
@@ -27,6 +28,9 @@ pub fn resize_disk(
 ) -> Result<(), DiskError> {
     let disk = open_named(path, open_file(path, options.format, Access::Read)?)?;
     let (now, format, kind) = (disk.size(), disk.format(), disk.kind());
+    if kind == Kind::Differencing {
+        return Err(DiskError::SizeOfParent { path: path.to_owned() });
+    }
     if size < now {
         return Err(DiskError::Shrink { path: path.to_owned(), now, wanted: size });
     }
