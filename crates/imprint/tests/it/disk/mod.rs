@@ -2,5 +2,8 @@
 
 mod chains;
 mod convert;
+mod mount;
+mod mount_sample;
+mod mount_trouble;
 mod refuse;
 mod sample;
