@@ -265,7 +265,7 @@ fn the_storage_is_full() {
     // The writes were refused; whether the last flush still had room is the file system's choice.
     assert!(matches!(ran.status, Some(1 | 3)), "{ran:?}");
     assert!(ran.err.contains("failed to write disk (") && ran.err.contains("No space"), "{ran:?}");
-    assert!(place.is_free() && place.server().is_none());
+    place.wait_until_over();
     fs_err::copy(world.path("small/a.vhdx"), world.path("a.vhdx")).unwrap();
     assert!(contents(&world, "a.vhdx")[50 << 20..51 << 20] == [1; 1 << 20]);
     drop(small);
@@ -304,6 +304,19 @@ fn the_last_flush_fails() {
         assert_same(&found, &model);
         drop(small);
     }
+}
+
+/// Whoever wanted the mount was killed before it was there: it does not stay behind.
+#[test]
+fn nobody_waits_for_the_mount() {
+    let world = World::new();
+    single(&world);
+    let place = Place::new(&world);
+    let words = ["disk", "mount", "a.vhdx", place.word(), "--foreground", "--detached", "--json"];
+    let mut child = start(&world, &words);
+    drop(child.stdout.take());
+    child.wait().unwrap();
+    assert!(place.is_free());
 }
 
 #[test]
@@ -363,7 +376,7 @@ fn what_cannot_be_mounted() {
             let ran = world.imprint(&[&["disk", "mount"], words, foreground].concat());
             assert_eq!((ran.status, ran.out.as_str()), (Some(1), ""), "{words:?} {ran:?}");
             assert!(ran.err.starts_with("error: ") && ran.err.contains(said), "{words:?} {ran:?}");
-            assert!(place.is_free() && place.server().is_none());
+            place.wait_until_over();
         }
     }
     assert_eq!(hashes(&world, &["a.vhdx", "child.vhdx"]), before);
