@@ -225,7 +225,8 @@ fn on_io(error: &std::io::Error) -> Option<String> {
             ErrorKind::ReadOnlyFilesystem => "choose a place that can be written to",
             ErrorKind::NotADirectory => "name a directory; mount an NTFS volume with ntfs-3g first",
             ErrorKind::NotFound => "check the path",
-            ErrorKind::NotConnected => {
+            // The second while the kernel still clears up.
+            ErrorKind::NotConnected | ErrorKind::ConnectionAborted => {
                 "whoever served this directory was killed; `imprint disk unmount` frees it"
             }
             _ => return None,

@@ -100,7 +100,12 @@ fn serve(files: impl FileSet, at: &Path, options: Options) -> Result<Mounted, Mo
     let thread = thread::Builder::new()
         .name("mount".to_owned())
         .spawn(move || {
-            let served = session.run();
+            // Unmounting may meet a thread that waits for requests in the middle of its call: the kernel
+            // then says this instead of that the device is gone.
+            let served = session.run().or_else(|error| match error.kind() {
+                io::ErrorKind::ConnectionAborted => Ok(()),
+                _ => Err(error),
+            });
             ended.store(true, Ordering::Release);
             let flushed = files.flush().inspect_err(|failure| listener(failure));
             match (flushed, served) {
