@@ -43,6 +43,22 @@ impl<'a> Place<'a> {
         ran
     }
 
+    /// Waits until no process has a file of the mount open: one that another test starts has those of
+    /// this one until it becomes its program.
+    #[track_caller]
+    pub(super) fn wait_until_unused(&self) {
+        wait_until("nobody uses it", || {
+            let processes = fs_err::read_dir("/proc").unwrap();
+            // Processes end while we look.
+            let files = processes
+                .filter_map(|entry| fs_err::read_dir(entry.unwrap().path().join("fd")).ok());
+            let mut files = files.flatten().filter_map(Result::ok);
+            !files.any(|file| {
+                fs_err::read_link(file.path()).is_ok_and(|target| target.starts_with(&self.at))
+            })
+        });
+    }
+
     pub(super) fn try_unmount(&self) -> Ran {
         self.world.imprint(&["disk", "unmount", self.word()])
     }
@@ -50,6 +66,7 @@ impl<'a> Place<'a> {
     /// Unmounts, which must succeed.
     #[track_caller]
     pub(super) fn unmount(&self) {
+        self.wait_until_unused();
         let ran = self.try_unmount();
         assert_eq!(ran.status, Some(0), "{ran:?}");
         assert_eq!(ran.err, "");

@@ -46,6 +46,7 @@ fn a_signal_unmounts_and_flushes() {
         drop(file);
         let (start, _) = super::mount_sample::partition(&world, "in.img", 2);
         change(&mut model, &[(start as u64 + 7_000_000, &[5; 100_000])]);
+        place.wait_until_unused();
         send(child.id(), signal);
         let ran = Ran::new(&child.wait_with_output().unwrap());
         assert_eq!(ran.status, Some(0), "{ran:?}");
@@ -58,6 +59,7 @@ fn a_signal_unmounts_and_flushes() {
         place.mount("a.vhdx", &["--write"]);
         place.open("disk").file().write_all_at(&[6; 100], 55 << 20).unwrap();
         change(&mut model, &[(55 << 20, &[6; 100])]);
+        place.wait_until_unused();
         place.signal(signal);
         place.wait_until_over();
         assert_same(&contents(&world, "a.vhdx"), &model);
@@ -112,6 +114,7 @@ fn others_unmount() {
         place.mount("a.vhdx", &["--write"]);
         place.open("disk").file().write_all_at(&[6; 3_000_000], 50 << 20).unwrap();
         change(&mut model, &[(50 << 20, &[6; 3_000_000])]);
+        place.wait_until_unused();
         world.shell(&format!("{program} m"));
         place.wait_until_over();
         assert_same(&contents(&world, "a.vhdx"), &model);
@@ -166,6 +169,7 @@ fn the_process_is_killed() {
         // This one nobody waited for: it may be there or not.
         file.file().write_all_at(&[77; 512], 60 << 20).unwrap();
         drop(file);
+        place.wait_until_unused();
         place.signal("-KILL");
         wait_until("it is dead", || place.server().is_none());
         let again = place.try_mount(&leaf, &["--write"]);
@@ -203,6 +207,7 @@ fn the_process_is_killed_while_it_is_waited_for() {
     let place = Place::new(&world);
     place.mount("a.vhdx", &["--write"]);
     place.open("disk").file().write_all_at(&[6; 3_000_000], 50 << 20).unwrap();
+    place.wait_until_unused();
     place.signal("-STOP");
     let child = start(&world, &["disk", "unmount", place.word()]);
     wait_until("it is unmounted", || place.is_free());
@@ -222,6 +227,7 @@ fn unmounting_waits_for_the_process() {
     place.mount("a.vhdx", &["--write"]);
     place.open("disk").file().write_all_at(&[6; 3_000_000], 50 << 20).unwrap();
     change(&mut model, &[(50 << 20, &[6; 3_000_000])]);
+    place.wait_until_unused();
     place.signal("-STOP");
     let mut child = start(&world, &["disk", "unmount", place.word()]);
     wait_until("it is unmounted", || place.is_free());
@@ -262,6 +268,7 @@ fn the_storage_is_full() {
     let dd = Ran::new(&tools::output(dd.arg(format!("of={}", place.file("disk").display()))));
     assert_eq!(dd.status, Some(1), "{dd:?}");
     assert!(dd.err.contains("No space left on device"), "{dd:?}");
+    place.wait_until_unused();
     let ran = place.try_unmount();
     // The writes were refused; whether the last flush still had room is the file system's choice.
     assert!(matches!(ran.status, Some(1 | 3)), "{ran:?}");
@@ -285,6 +292,7 @@ fn the_last_flush_fails() {
         let file = place.open("disk");
         file.file().write_all_at(&[1; 1 << 20], 50 << 20).unwrap();
         drop(file);
+        place.wait_until_unused();
         // The data has its place, but what says where it is has not.
         world.shell("dd if=/dev/zero of=small/rest bs=4k status=none 2>/dev/null || true");
         if detour.is_empty() {

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use imprint_blockio::WriteAt;
-use imprint_image::disk::{ChainOptions, open_chain_for_writing};
+use imprint_image::disk::{Access, ChainError, ChainOptions, open_chain_for_writing, open_file};
 use imprint_testkit::{Random, tools};
 use imprint_vdisk::WriteIds;
 use imprint_winvalues::Guid;
@@ -41,12 +41,18 @@ pub(super) fn write(world: &World, name: &str, changes: &[(u64, &[u8])]) {
         Guid::from_random(bytes)
     };
     let ids = WriteIds { file_write: guid(), data_write: guid(), log: guid() };
-    let disk =
-        open_chain_for_writing(&world.path(name), &ChainOptions::default(), ids).unwrap().chain;
+    let opened = open_chain_for_writing(&world.path(name), &ChainOptions::default(), ids).unwrap();
     for (offset, bytes) in changes {
-        disk.write_all_at(bytes, *offset).unwrap();
+        opened.chain.write_all_at(bytes, *offset).unwrap();
     }
-    disk.close().unwrap();
+    opened.chain.close().unwrap();
+    // A process that another test starts meanwhile has our locks until it becomes its program.
+    for path in opened.paths {
+        while let Err(error) = open_file(&path, None, Access::Write) {
+            assert!(matches!(error, ChainError::InUse { .. }), "{error}");
+            std::thread::yield_now();
+        }
+    }
 }
 
 /// Applies the same changes to an array.
