@@ -14,6 +14,11 @@ pub(crate) fn of(error: &anyhow::Error) -> Option<String> {
             .or_else(|| cause.downcast_ref().and_then(on_write))
             .or_else(|| cause.downcast_ref().and_then(on_set))
             .or_else(|| cause.downcast_ref().and_then(on_file))
+            .or_else(|| cause.downcast_ref().and_then(on_disk))
+            .or_else(|| cause.downcast_ref().and_then(on_chain))
+            .or_else(|| cause.downcast_ref().and_then(on_mount))
+            .or_else(|| cause.downcast_ref().and_then(on_unmount))
+            .or_else(|| cause.downcast_ref().and_then(on_find_mount))
             .or_else(|| cause.downcast_ref().and_then(on_selection))
             .or_else(|| cause.downcast_ref().and_then(on_codec))
             .or_else(|| cause.downcast_ref().and_then(on_io))
@@ -61,7 +66,22 @@ fn on_command(error: &CommandError) -> Option<String> {
         CommandError::NothingFound { .. } => {
             Some("`imprint dir` lists the files; --nullglob goes on without".to_owned())
         }
-        CommandError::Pattern { .. } | CommandError::NoFiles => None,
+        CommandError::MountPoint { .. } => {
+            Some("name an empty directory; `mkdir` makes one".to_owned())
+        }
+        CommandError::NotKept { .. } => Some(
+            "what was written since the last fsync is lost; `imprint disk check` shows whether the \
+             disk file is whole"
+                .to_owned(),
+        ),
+        CommandError::ServerGone { .. } => Some(
+            "it was killed: what was written since the last fsync is lost; `imprint disk check` \
+             shows whether the disk file is whole"
+                .to_owned(),
+        ),
+        CommandError::Pattern { .. }
+        | CommandError::NoFiles
+        | CommandError::ServerEnded { .. } => None,
     }
 }
 
@@ -113,8 +133,74 @@ fn on_file(error: &imprint_image::FileError) -> Option<String> {
         imprint_image::FileError::Locked { .. } => {
             Some("wait until the other program has finished".to_owned())
         }
+        imprint_image::disk::DiskError::SizeOfParent { .. } => Some(
+            "`imprint disk flatten` makes a disk of its own of it, which can be resized".to_owned(),
+        ),
         // Stands for its cause, so the chain does not show the cause again.
         imprint_image::FileError::Io(error) => on_io(error),
+        _ => None,
+    }
+}
+
+fn on_disk(error: &imprint_image::disk::DiskError) -> Option<String> {
+    match error {
+        imprint_image::disk::DiskError::HasChildren { .. } => Some(
+            "write to a child instead (`imprint disk child`); --force goes on, and those disks are \
+             lost"
+            .to_owned(),
+        ),
+        imprint_image::disk::DiskError::SizeOfParent { .. } => Some(
+            "`imprint disk flatten` makes a disk of its own of it, which can be resized".to_owned(),
+        ),
+        // Stands for its cause, so the chain does not show the cause again.
+        imprint_image::disk::DiskError::Chain(error) => on_chain(error),
+        _ => None,
+    }
+}
+
+fn on_chain(error: &imprint_image::disk::ChainError) -> Option<String> {
+    match error {
+        imprint_image::disk::ChainError::InUse { .. } => Some(
+            "wait until the other program has finished; a mounted disk is given free by `imprint \
+             disk unmount`"
+                .to_owned(),
+        ),
+        _ => None,
+    }
+}
+
+const INSTALL_HELPER: &str = "install it: apt-get install fuse3; or do it as root";
+
+fn on_mount(error: &imprint_mount::MountError) -> Option<String> {
+    use imprint_mount::MountError;
+    Some(match error {
+        MountError::NoFuse(_) => "the kernel needs FUSE (modprobe fuse), and this user needs \
+                                  /dev/fuse; a container must be given both (--device /dev/fuse \
+                                  --cap-add SYS_ADMIN)"
+            .to_owned(),
+        MountError::NoHelper(_) => INSTALL_HELPER.to_owned(),
+        _ => return None,
+    })
+}
+
+fn on_unmount(error: &imprint_mount::UnmountError) -> Option<String> {
+    use imprint_mount::UnmountError;
+    match error {
+        UnmountError::Busy { at } => Some(format!(
+            "leave the directory in every shell and end the programs that use it (`fuser -vm {}` \
+             lists them), then unmount again; it goes on being served",
+            at.display()
+        )),
+        UnmountError::NoHelper(_) => Some(INSTALL_HELPER.to_owned()),
+        _ => None,
+    }
+}
+
+fn on_find_mount(error: &imprint_mount::FindError) -> Option<String> {
+    match error {
+        imprint_mount::FindError::NotMounted { .. } => {
+            Some("`findmnt | grep imprint:` lists the disks that are mounted".to_owned())
+        }
         _ => None,
     }
 }
@@ -145,6 +231,10 @@ fn on_io(error: &std::io::Error) -> Option<String> {
             ErrorKind::ReadOnlyFilesystem => "choose a place that can be written to",
             ErrorKind::NotADirectory => "name a directory; mount an NTFS volume with ntfs-3g first",
             ErrorKind::NotFound => "check the path",
+            // The second while the kernel still clears up.
+            ErrorKind::NotConnected | ErrorKind::ConnectionAborted => {
+                "whoever served this directory was killed; `imprint disk unmount` frees it"
+            }
             _ => return None,
         }
         .to_owned(),

@@ -62,6 +62,14 @@ pub(crate) enum CommandError {
     },
     #[error("data {hash} of {path} is in none of the files given")]
     Missing { path: String, hash: imprint_winvalues::BlobHash },
+    #[error("{} is not an empty directory", at.display())]
+    MountPoint { at: PathBuf },
+    #[error("process that was to serve the disk ended: {status}")]
+    ServerEnded { status: std::process::ExitStatus },
+    #[error("{} was unmounted, but not all that was written could be kept: {why}", at.display())]
+    NotKept { at: PathBuf, why: String },
+    #[error("{} was unmounted, but the process that served it is gone without a word", at.display())]
+    ServerGone { at: PathBuf },
     #[error("pattern {pattern:?} is not valid")]
     Pattern {
         pattern: String,

@@ -2,7 +2,7 @@
 
 use std::process;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use imprint_progress::Progress;
 
@@ -22,7 +22,15 @@ pub(crate) fn cancel_on_signal(progress: &Arc<Progress>) -> Result<(), ctrlc::Er
     })
 }
 
+/// Calls `asked` for each signal, with how many there were before. It runs in a thread of its own, for one
+/// signal at a time.
+pub(crate) fn on_signal(asked: impl Fn(usize) + Send + 'static) -> Result<(), ctrlc::Error> {
+    let count = AtomicUsize::new(0);
+    ctrlc::set_handler(move || asked(count.fetch_add(1, Ordering::Relaxed)))
+}
+
+/// Ends the program as a signal does.
 #[expect(clippy::exit, reason = "the user asked twice; nothing is left to be tidied")]
-fn end_now() {
+pub(crate) fn end_now() {
     process::exit(INTERRUPTED);
 }

@@ -77,6 +77,9 @@ pub enum MountError {
     /// The kernel has no FUSE, or does not let this user have it.
     #[error("failed to open the FUSE device")]
     NoFuse(#[source] io::Error),
+    /// Only root mounts without it.
+    #[error("failed to start fusermount3")]
+    NoHelper(#[source] io::Error),
     /// The kernel or `fusermount3` refused.
     #[error("failed to mount at {}", at.display())]
     Mount {
@@ -100,6 +103,9 @@ pub enum UnmountError {
         /// Where it is mounted.
         at: PathBuf,
     },
+    /// Only root unmounts without it.
+    #[error("failed to start fusermount3")]
+    NoHelper(#[source] io::Error),
     /// The kernel or `fusermount3` refused.
     #[error("failed to unmount {}", at.display())]
     Refused {
@@ -108,6 +114,29 @@ pub enum UnmountError {
         /// Why not.
         source: io::Error,
     },
+}
+
+/// A mount is not found.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FindError {
+    /// Nothing is mounted there, or not by a process with a [`crate::Reporter`].
+    #[error("no disk is mounted at {}", at.display())]
+    NotMounted {
+        /// Where.
+        at: PathBuf,
+    },
+    /// There is no such directory.
+    #[error("failed to find the directory {}", at.display())]
+    Directory {
+        /// Its path.
+        at: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The kernel does not say what is mounted.
+    #[error("failed to read the list of mounts")]
+    List(#[source] io::Error),
 }
 
 /// Serving came to a bad end. The mount is gone.

@@ -19,6 +19,9 @@
 //! connected", until `fusermount3 -u` or `umount` removes it; what was not flushed is then as after a
 //! crash. FUSE's own remedy (`auto_unmount`) would open the files to other users, so it is not used.
 //!
+//! Another process unmounts with [`find_mount`] and [`FoundMount::unmount`], and learns from the
+//! [`Reporter`] of the one that served whether everything was kept.
+//!
 //! **Contract.**
 //! - Files are read-only unless the device is given as [`Writable`]; sizes never change.
 //! - Every read and write of any place and length goes to the device; what was written through one
@@ -46,9 +49,13 @@ mod buffers;
 mod error;
 mod files;
 mod filesystem;
+mod leave;
 mod mounted;
+mod report;
 mod served;
 
-pub use error::{Action, Failure, MountError, ServeError, UnmountError};
+pub use error::{Action, Failure, FindError, MountError, ServeError, UnmountError};
+pub use leave::{Ended, FoundMount, Leaving, find_mount};
 pub use mounted::{Mounted, Options, Unmount, Unmounter, serve_disk};
+pub use report::{Report, Reporter};
 pub use served::{ReadOnly, Served, Writable};

@@ -1,6 +1,6 @@
 //! Mounting, serving and unmounting.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use rustix::mount::UnmountFlags;
 
 use crate::buffers::Buffers;
-use crate::files::{DiskFiles, FileSet};
+use crate::files::{DiskFiles, FileSet, Node, ROOT};
 use crate::filesystem::{Adapter, Listener};
 use crate::{Failure, MountError, ServeError, Served, UnmountError};
 
@@ -24,6 +24,9 @@ pub struct Options {
     pub threads: usize,
     /// The time all files show.
     pub modified: SystemTime,
+    /// What the list of mounts calls it; no commas. [`crate::Reporter::source`] makes one by which the
+    /// mount is found again.
+    pub source: String,
     /// Gets everything that fails while files are served, at once, from any thread. It must not touch
     /// the mounted files.
     pub on_failure: Box<dyn Fn(&Failure) + Send + Sync>,
@@ -32,16 +35,22 @@ pub struct Options {
 impl Default for Options {
     /// Four threads, the first day of Unix, and nobody who listens.
     fn default() -> Self {
-        Self { threads: 4, modified: SystemTime::UNIX_EPOCH, on_failure: Box::new(|_| ()) }
+        Self {
+            threads: 4,
+            modified: SystemTime::UNIX_EPOCH,
+            source: "imprint".to_owned(),
+            on_failure: Box::new(|_| ()),
+        }
     }
 }
 
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { threads, modified, on_failure: _ } = self;
+        let Self { threads, modified, source, on_failure: _ } = self;
         f.debug_struct("Options")
             .field("threads", threads)
             .field("modified", modified)
+            .field("source", source)
             .finish_non_exhaustive()
     }
 }
@@ -66,6 +75,7 @@ fn serve(files: impl FileSet, at: &Path, options: Options) -> Result<Mounted, Mo
     if !at.metadata().map_err(no_directory)?.is_dir() {
         return Err(no_directory(io::ErrorKind::NotADirectory.into()));
     }
+    check_fuse().map_err(MountError::NoFuse)?;
     let files = Arc::new(files);
     let listener: Listener = Arc::from(options.on_failure);
     let adapter = Adapter {
@@ -77,20 +87,25 @@ fn serve(files: impl FileSet, at: &Path, options: Options) -> Result<Mounted, Mo
     };
     let mut config = Config::default();
     let write = if files.is_writable() { MountOption::RW } else { MountOption::RO };
-    config.mount_options =
-        vec![MountOption::FSName("imprint".to_owned()), MountOption::NoExec, write];
+    config.mount_options = vec![MountOption::FSName(options.source), MountOption::NoExec, write];
     config.n_threads = Some(options.threads.max(1));
     let session = Session::new(adapter, at, &config).map_err(|source| match source.kind() {
-        // The directory is there, so it is the device that is not.
-        io::ErrorKind::NotFound => MountError::NoFuse(source),
+        // The directory and the device are there, so it is the program that is not.
+        io::ErrorKind::NotFound => MountError::NoHelper(source),
         _ => MountError::Mount { at: at.clone(), source },
     })?;
+    let shown = shown(&*files);
     let ended = Arc::new(AtomicBool::new(false));
     let unmounter = Unmounter { at: at.as_path().into(), ended: Arc::clone(&ended) };
     let thread = thread::Builder::new()
         .name("mount".to_owned())
         .spawn(move || {
-            let served = session.run();
+            // Unmounting may meet a thread that waits for requests in the middle of its call: the kernel
+            // then says this instead of that the device is gone.
+            let served = session.run().or_else(|error| match error.kind() {
+                io::ErrorKind::ConnectionAborted => Ok(()),
+                _ => Err(error),
+            });
             ended.store(true, Ordering::Release);
             let flushed = files.flush().inspect_err(|failure| listener(failure));
             match (flushed, served) {
@@ -101,7 +116,24 @@ fn serve(files: impl FileSet, at: &Path, options: Options) -> Result<Mounted, Mo
             }
         })
         .map_err(MountError::Thread)?;
-    Ok(Mounted { thread: Some(thread), unmounter })
+    Ok(Mounted { thread: Some(thread), unmounter, files: shown })
+}
+
+/// Whether this process may speak FUSE with the kernel. Root mounts with the device itself, and so
+/// must be able to open it; others have a program that does.
+fn check_fuse() -> io::Result<()> {
+    let device = std::fs::OpenOptions::new().read(true).write(true).open("/dev/fuse");
+    device.map(drop)
+}
+
+/// Names and sizes of the files at the top.
+fn shown(files: &impl FileSet) -> Vec<(String, u64)> {
+    let entries = (0..).map_while(|index| files.entry(ROOT, index));
+    let sizes = entries.map(|(node, name)| match files.node(node) {
+        Some(Node::File { size, .. }) => (name.to_string_lossy().into_owned(), size),
+        Some(Node::Directory) | None => (name.to_string_lossy().into_owned(), 0),
+    });
+    sizes.collect()
 }
 
 /// A mounted device, served until it is unmounted.
@@ -112,6 +144,7 @@ fn serve(files: impl FileSet, at: &Path, options: Options) -> Result<Mounted, Mo
 pub struct Mounted {
     thread: Option<JoinHandle<Result<(), ServeError>>>,
     unmounter: Unmounter,
+    files: Vec<(String, u64)>,
 }
 
 impl Mounted {
@@ -119,6 +152,12 @@ impl Mounted {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.unmounter.at
+    }
+
+    /// The names of the files, and how many bytes each has.
+    #[must_use]
+    pub fn files(&self) -> &[(String, u64)] {
+        &self.files
     }
 
     /// What unmounts it from elsewhere, such as the thread that waits for signals.
@@ -185,40 +224,50 @@ impl Unmounter {
         if self.ended.load(Ordering::Acquire) {
             return Ok(());
         }
-        let flags = match how {
-            Unmount::WhenUnused => UnmountFlags::empty(),
-            Unmount::Detach => UnmountFlags::DETACH,
-        };
-        match rustix::mount::unmount(&*self.at, flags) {
-            // Not a mount point: somebody was faster.
-            Ok(()) | Err(Errno::INVAL) => Ok(()),
-            Err(Errno::BUSY) => Err(UnmountError::Busy { at: self.path() }),
-            // Only root may; others have a program for it.
-            Err(Errno::PERM) => self.ask_fusermount(how),
-            Err(errno) => Err(self.refused(errno.into())),
-        }
+        unmount_at(&self.at, how, &|| self.ended.load(Ordering::Acquire))
     }
+}
 
-    fn ask_fusermount(&self, how: Unmount) -> Result<(), UnmountError> {
-        let mut command = Command::new("fusermount3");
-        command.arg("-u").args((how == Unmount::Detach).then_some("-z")).arg("--").arg(&*self.at);
-        let output = command.env("LC_ALL", "C").stdin(Stdio::null()).output();
-        let output = output.map_err(|source| self.refused(source))?;
-        if output.status.success() || self.ended.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        let said = String::from_utf8_lossy(&output.stderr);
-        if said.contains("busy") {
-            return Err(UnmountError::Busy { at: self.path() });
-        }
-        Err(self.refused(io::Error::other(said.trim().to_owned())))
+/// Unmounts whatever is mounted at a directory; `has_ended` says whether that was done by another
+/// meanwhile.
+pub(crate) fn unmount_at(
+    at: &Path,
+    how: Unmount,
+    has_ended: &dyn Fn() -> bool,
+) -> Result<(), UnmountError> {
+    let flags = match how {
+        Unmount::WhenUnused => UnmountFlags::empty(),
+        Unmount::Detach => UnmountFlags::DETACH,
+    };
+    match rustix::mount::unmount(at, flags) {
+        // Not a mount point: somebody was faster.
+        Ok(()) | Err(Errno::INVAL) => Ok(()),
+        Err(Errno::BUSY) => Err(UnmountError::Busy { at: at.to_owned() }),
+        // Only root may; others have a program for it.
+        Err(Errno::PERM) => ask_fusermount(at, how, has_ended),
+        Err(errno) => Err(UnmountError::Refused { at: at.to_owned(), source: errno.into() }),
     }
+}
 
-    fn path(&self) -> PathBuf {
-        self.at.to_path_buf()
+fn ask_fusermount(
+    at: &Path,
+    how: Unmount,
+    has_ended: &dyn Fn() -> bool,
+) -> Result<(), UnmountError> {
+    let refused = |source| UnmountError::Refused { at: at.to_owned(), source };
+    let mut command = Command::new("fusermount3");
+    command.arg("-u").args((how == Unmount::Detach).then_some("-z")).arg("--").arg(at);
+    let output = command.env("LC_ALL", "C").stdin(Stdio::null()).output();
+    let output = output.map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => UnmountError::NoHelper(source),
+        _ => refused(source),
+    })?;
+    if output.status.success() || has_ended() {
+        return Ok(());
     }
-
-    fn refused(&self, source: io::Error) -> UnmountError {
-        UnmountError::Refused { at: self.path(), source }
+    let said = String::from_utf8_lossy(&output.stderr);
+    if said.contains("busy") {
+        return Err(UnmountError::Busy { at: at.to_owned() });
     }
+    Err(refused(io::Error::other(said.trim().to_owned())))
 }

@@ -44,6 +44,12 @@ pub(crate) enum DiskVerb {
     /// List where the bytes of a disk are
     #[command(after_help = examples::DISK_MAP)]
     Map(MapArgs),
+    /// Show a disk and its partitions as files in a directory
+    #[command(after_help = examples::DISK_MOUNT)]
+    Mount(MountArgs),
+    /// Remove a mount, when all that was written is in the disk file
+    #[command(after_help = examples::DISK_UNMOUNT)]
+    Unmount(UnmountArgs),
 }
 
 /// A format of disk files.
@@ -265,4 +271,35 @@ pub(crate) struct CheckArgs {
     /// Write all that can be read into this new file
     #[arg(long, value_name = "OUT")]
     pub(crate) repair: Option<PathBuf>,
+}
+
+/// Arguments of `disk mount`.
+#[derive(Args, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "four options that are given or not")]
+pub(crate) struct MountArgs {
+    #[command(flatten)]
+    pub(crate) file: FileArgs,
+    /// An empty directory
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+    /// Let the files be written; of a chain only FILE changes
+    #[arg(long)]
+    pub(crate) write: bool,
+    /// Write even if other disks differ from this one: they are lost
+    #[arg(long, requires = "write")]
+    pub(crate) force: bool,
+    /// Do not go into the background; Ctrl-C unmounts
+    #[arg(long)]
+    pub(crate) foreground: bool,
+    /// Leave the session of whoever started it
+    #[arg(long, hide = true, requires = "foreground")]
+    pub(crate) detached: bool,
+}
+
+/// Arguments of `disk unmount`.
+#[derive(Args, Debug, PartialEq, Eq)]
+pub(crate) struct UnmountArgs {
+    /// Where the disk is mounted
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
 }

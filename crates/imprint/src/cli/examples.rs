@@ -169,3 +169,23 @@ pub(crate) const DISK_MAP: &str = "\
 Examples:
   imprint disk map pc1.vhdx
   imprint disk map pc1.vhdx --json";
+
+/// For `disk mount`.
+pub(crate) const DISK_MOUNT: &str = "\
+DIR then holds the file `disk` and, for each partition, `p1`, `p2` and so on. A process in the
+background serves them until `imprint disk unmount DIR`. fsync makes durable what was written.
+Exit status: 3 if the partition table cannot be read, so that only `disk` is there.
+
+Examples:
+  imprint disk mount pc1.vhdx /mnt/pc1
+  ntfs-3g -o ro /mnt/pc1/p2 /mnt/windows
+  imprint disk mount pc1.vhdx /mnt/pc1 --write
+  imprint disk mount disk.img /mnt/disk --foreground";
+
+/// For `disk unmount`.
+pub(crate) const DISK_UNMOUNT: &str = "\
+It ends when the disk file is closed and can be copied. Exit status: 1 if the disk is in use, or not
+all that was written could be kept; 3 if something failed while it was mounted.
+
+Examples:
+  imprint disk unmount /mnt/pc1";

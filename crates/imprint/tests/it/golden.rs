@@ -47,7 +47,7 @@ fn help() {
     insta::assert_snapshot!("help_disk", said(&world, &["disk", "--help"]));
     for verb in [
         "create", "child", "info", "convert", "flatten", "merge", "compact", "resize", "rebase",
-        "check", "map",
+        "check", "map", "mount", "unmount",
     ] {
         let name = format!("help_disk_{verb}");
         insta::assert_snapshot!(name, said(&world, &["disk", verb, "--help"]));

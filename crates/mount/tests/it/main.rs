@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod failing;
 #[cfg(test)]
+mod leave;
+#[cfg(test)]
 mod read;
 #[cfg(test)]
 mod sample;

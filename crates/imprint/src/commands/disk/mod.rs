@@ -5,7 +5,9 @@ mod convert;
 mod create;
 mod info;
 mod map;
+mod mount;
 mod reshape;
+mod unmount;
 
 use std::path::Path;
 
@@ -33,6 +35,8 @@ pub(super) fn run(verb: DiskVerb, console: &mut Console) -> anyhow::Result<Statu
         DiskVerb::Rebase(args) => reshape::rebase(&args, console),
         DiskVerb::Check(args) => check::run(&args, console),
         DiskVerb::Map(args) => map::run(&args.file, console),
+        DiskVerb::Mount(args) => mount::run(&args, console),
+        DiskVerb::Unmount(args) => unmount::run(&args, console),
     }
 }
 

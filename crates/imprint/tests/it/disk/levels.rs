@@ -5,7 +5,7 @@ use imprint_blockio::WriteAt;
 use imprint_testkit::disks::{Contents, Disk, Format, Kind, check_contents};
 use imprint_testkit::{Random, soak};
 
-use super::sample::open;
+use super::sample::{close, open};
 use crate::world::World;
 
 const LEVELS: usize = 32;
@@ -53,13 +53,13 @@ fn scribble(world: &World, name: &str, setup: Setup, model: &mut [u8], random: &
         let target = &mut model[offset..offset + len];
         if setup.zeroes && random.chance(1, 5) {
             target.fill(0);
-            disk.write_zeroes(offset as u64, len as u64).unwrap();
+            disk.chain.write_zeroes(offset as u64, len as u64).unwrap();
         } else {
             random.fill(target);
-            disk.write_all_at(target, offset as u64).unwrap();
+            disk.chain.write_all_at(target, offset as u64).unwrap();
         }
     }
-    disk.close().unwrap();
+    close(disk);
 }
 
 /// Makes a chain, one level after the other, and has those levels judged that `judged` picks.

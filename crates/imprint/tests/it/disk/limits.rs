@@ -8,7 +8,7 @@ use imprint_blockio::WriteAt;
 use imprint_testkit::disks::{BLOCK, Contents, Disk, Format, Kind, check_contents};
 use imprint_testkit::{Random, SparseMemory, soak};
 
-use super::sample::open;
+use super::sample::{close, open};
 use crate::world::World;
 
 const KIB: u64 = 1 << 10;
@@ -71,11 +71,11 @@ impl Case {
             let (start, end) = (edge.saturating_sub(1000), (edge + 5000).min(self.size));
             let mut bytes = vec![0; usize::try_from(end - start).unwrap()];
             random.fill(&mut bytes);
-            disk.write_all_at(&bytes, start).unwrap();
+            disk.chain.write_all_at(&bytes, start).unwrap();
             model.write_all_at(&bytes, start).unwrap();
             looked_at.extend(start / BLOCK..end.div_ceil(BLOCK));
         }
-        disk.close().unwrap();
+        close(disk);
         let ranges = looked_at.into_iter().map(|block| block * BLOCK..(block + 1) * BLOCK);
         let ranges = if self.size <= READ_WHOLE { Vec::new() } else { ranges.collect() };
         (model, ranges)

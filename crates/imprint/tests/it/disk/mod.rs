@@ -6,5 +6,8 @@ mod hostile;
 mod killed;
 mod levels;
 mod limits;
+mod mount;
+mod mount_sample;
+mod mount_trouble;
 mod refuse;
 mod sample;

@@ -22,6 +22,7 @@ fn what_would_harm_is_refused() {
         world.done(&["disk", "child", &base, &one]);
         world.done(&["disk", "child", &base, &two]);
         check(&world, &["disk", "resize", &base, "80M"], 1, "has children");
+        check(&world, &["disk", "resize", &one, "80M"], 1, "has the size of its parent");
         check(&world, &["disk", "merge", &one], 1, "has children");
         check(&world, &["disk", "merge", &base], 1, "is not a differencing disk");
         check(&world, &["disk", "resize", &base, "1M", "--force"], 1, "cannot be made smaller");

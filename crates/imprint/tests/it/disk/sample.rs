@@ -5,9 +5,11 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use imprint_blockio::WriteAt;
-use imprint_image::disk::{ChainOptions, open_chain_for_writing};
+use imprint_image::disk::{
+    Access, ChainError, ChainOptions, Opened, open_chain_for_writing, open_file,
+};
 use imprint_testkit::{Random, tools};
-use imprint_vdisk::{Chain, WritableContainer, WriteIds};
+use imprint_vdisk::{WritableContainer, WriteIds};
 use imprint_winvalues::Guid;
 
 use crate::world::World;
@@ -31,7 +33,7 @@ pub(super) fn raw(world: &World, name: &str) -> Vec<u8> {
 }
 
 /// Opens a disk with its chain, as a guest would.
-pub(super) fn open(world: &World, name: &str) -> Chain<dyn WritableContainer> {
+pub(super) fn open(world: &World, name: &str) -> Opened<dyn WritableContainer> {
     // Two sessions never have the same identifiers.
     static SESSION: AtomicU64 = AtomicU64::new(0);
     let mut random = Random::new(SESSION.fetch_add(1, Ordering::Relaxed));
@@ -41,16 +43,28 @@ pub(super) fn open(world: &World, name: &str) -> Chain<dyn WritableContainer> {
         Guid::from_random(bytes)
     };
     let ids = WriteIds { file_write: guid(), data_write: guid(), log: guid() };
-    open_chain_for_writing(&world.path(name), &ChainOptions::default(), ids).unwrap().chain
+    open_chain_for_writing(&world.path(name), &ChainOptions::default(), ids).unwrap()
+}
+
+/// Closes a disk, so that the program can have it.
+pub(super) fn close(disk: Opened<dyn WritableContainer>) {
+    disk.chain.close().unwrap();
+    // A process that another test starts meanwhile has our locks until it becomes its program.
+    for path in disk.paths {
+        while let Err(error) = open_file(&path, None, Access::Write) {
+            assert!(matches!(error, ChainError::InUse { .. }), "{error}");
+            std::thread::yield_now();
+        }
+    }
 }
 
 /// Writes into a disk with its chain.
 pub(super) fn write(world: &World, name: &str, changes: &[(u64, &[u8])]) {
     let disk = open(world, name);
     for (offset, bytes) in changes {
-        disk.write_all_at(bytes, *offset).unwrap();
+        disk.chain.write_all_at(bytes, *offset).unwrap();
     }
-    disk.close().unwrap();
+    close(disk);
 }
 
 /// Applies the same changes to an array.
