@@ -133,9 +133,6 @@ fn on_file(error: &imprint_image::FileError) -> Option<String> {
         imprint_image::FileError::Locked { .. } => {
             Some("wait until the other program has finished".to_owned())
         }
-        imprint_image::disk::DiskError::SizeOfParent { .. } => Some(
-            "`imprint disk flatten` makes a disk of its own of it, which can be resized".to_owned(),
-        ),
         // Stands for its cause, so the chain does not show the cause again.
         imprint_image::FileError::Io(error) => on_io(error),
         _ => None,
