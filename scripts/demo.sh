@@ -2,9 +2,10 @@
 # demo.sh IMPRINT: what Imprint does, on a small Windows-like tree, each step with its time.
 #
 # Captures two versions of the tree into one WIM, shows what single instancing saved, verifies the
-# WIM, applies both versions and compares them with the originals.
+# WIM, applies both versions and compares them with the originals. Then a disk with the tree becomes a
+# VHDX with a child that takes the changes of one PC, and is reset.
 set -euo pipefail
-export LC_ALL=C
+export LC_ALL=C PATH=$PATH:/usr/sbin:/sbin
 imprint=$1
 cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/imprint
 work=$(mktemp -d "${TMPDIR:-/tmp}/imprint-demo.XXXXXX")
@@ -131,3 +132,31 @@ step "Apply version 1" "$imprint" apply "$work/demo.wim" 1 "$work/applied-1"
 step "Apply version 2" "$imprint" apply "$work/demo.wim" 2 "$work/applied-2"
 step "Compare version 1 with its original" compare "$work/v1" "$work/applied-1"
 step "Compare version 2 with its original" compare "$work/v2" "$work/applied-2"
+
+# Changes the disk of one PC as that PC would: through its file system.
+change_disk() {
+  mkdir -p "$work/mnt"
+  "$imprint" disk mount "$work/pc.vhdx" "$work/mnt" --write
+  debugfs -w -R "write $work/files desktop.txt" "$work/mnt/disk" 2>/dev/null
+  "$imprint" disk unmount "$work/mnt"
+}
+
+room() { (cd "$work" && du -h "$@"); }
+
+command -v mke2fs debugfs >/dev/null || { echo "error: the disks need mke2fs: apt-get install e2fsprogs" >&2; exit 1; }
+step "A disk with version 1" mke2fs -q -t ext4 -d "$work/v1" "$work/disk.img" 512M
+step "As VHDX" "$imprint" disk convert "$work/disk.img" "$work/base.vhdx"
+step "A child for one PC: empty, at once" "$imprint" disk child "$work/base.vhdx" "$work/pc.vhdx"
+if [ -w /dev/fuse ]; then
+  step "The PC writes: mount, change, unmount" change_disk
+  step "What it wrote is in the child alone" "$imprint" disk map "$work/pc.vhdx"
+else
+  say "No /dev/fuse here: the disk cannot be mounted, so nothing is written into the child"
+fi
+step "Is the chain sound" "$imprint" disk check "$work/pc.vhdx"
+step "The room they take" room base.vhdx pc.vhdx
+step "The whole chain as one disk" "$imprint" disk flatten "$work/pc.vhdx" "$work/whole.vhdx"
+rm "$work/pc.vhdx"
+step "Reset: a new child" "$imprint" disk child "$work/base.vhdx" "$work/pc.vhdx"
+step "Back to a raw disk" "$imprint" disk convert "$work/pc.vhdx" "$work/back.img"
+step "Compare it with the first disk" cmp "$work/disk.img" "$work/back.img"

@@ -38,6 +38,19 @@ impl Extent {
             Self::Data { len, .. } | Self::Zero { len } | Self::Parent { len } => *len,
         }
     }
+
+    /// Its first `most` bytes, or all of it if it has fewer.
+    #[must_use]
+    pub const fn cut(mut self, most: u64) -> Self {
+        match &mut self {
+            Self::Data { len, .. } | Self::Zero { len } | Self::Parent { len } => {
+                if *len > most {
+                    *len = most;
+                }
+            }
+        }
+        self
+    }
 }
 
 /// A whole addressable device, real or virtual.

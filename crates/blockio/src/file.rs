@@ -48,8 +48,9 @@ impl WriteAt for fs_err::File {
         self.file().write_all_at(buf, offset)
     }
 
+    /// The contents and what is needed to find them; not the times.
     fn flush(&self) -> io::Result<()> {
-        self.sync_all()
+        self.sync_data()
     }
 }
 

@@ -7,6 +7,7 @@ use imprint_blockio::{BlockDevice, Extent, ReadAt, Sparse, WriteAt, check_range}
 use imprint_winvalues::Guid;
 
 use crate::container::skip_hole;
+use crate::recall::Recall;
 use crate::{Container, Format, Kind, ParentLink, ReadError, WritableContainer, WriteError};
 
 /// More disks than this are not a chain anybody made: Windows' own limit is lower.
@@ -78,13 +79,15 @@ pub enum LinkError {
 ///
 /// `L` is what the leaf can do: `dyn Container` to read, `dyn WritableContainer` to write as well.
 ///
-/// **Contract.** Reads of any range run at once and see what was written. Writes may have any
+/// **Contract.** The parents do not change while they are part of the chain. Reads of any range run at once and see what was written. Writes may have any
 /// alignment: sectors that are written in part are read first, through the whole chain. Writes and
 /// flushes wait for each other. A differencing leaf gets whole units of 4 KiB, with the rest of the unit
 /// taken from its parents, because there are readers that go wrong over smaller ones.
 pub struct Chain<L: Container + ?Sized> {
     leaf: Box<L>,
     parents: Vec<Box<dyn Container>>,
+    /// What small reads found in the parents.
+    recall: Recall,
     writing: Mutex<()>,
 }
 
@@ -97,7 +100,14 @@ impl<L: Container + ?Sized> ChainBuilder<L> {
     /// Begins with a leaf.
     #[must_use]
     pub fn new(leaf: Box<L>) -> Self {
-        Self { chain: Chain { leaf, parents: Vec::new(), writing: Mutex::new(()) } }
+        Self {
+            chain: Chain {
+                leaf,
+                parents: Vec::new(),
+                recall: Recall::default(),
+                writing: Mutex::new(()),
+            },
+        }
     }
 
     /// What the last disk says of its parent; `None` if the chain is whole.
@@ -220,10 +230,22 @@ impl<L: Container + ?Sized> Chain<L> {
     /// # Errors
     /// As [`Container::resolve`].
     pub fn resolve(&self, offset: u64, len: u64) -> Result<Extent, ReadError> {
-        let mut len = match self.leaf.resolve(offset, len)? {
+        let len = match self.leaf.resolve(offset, len)? {
             Extent::Parent { len } => len,
             found => return Ok(found),
         };
+        let Some(span) = Recall::span(offset, len, self.size()) else {
+            return self.resolve_in_parents(offset, len);
+        };
+        if let Some(known) = self.recall.get(offset, len) {
+            return Ok(known);
+        }
+        let found = self.resolve_in_parents(offset, span)?;
+        self.recall.put(offset, found);
+        Ok(found.cut(len))
+    }
+
+    fn resolve_in_parents(&self, offset: u64, mut len: u64) -> Result<Extent, ReadError> {
         for (index, disk) in self.parents.iter().enumerate() {
             match disk.resolve(offset, len)? {
                 Extent::Parent { len: here } => len = here,

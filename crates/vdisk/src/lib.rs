@@ -36,6 +36,7 @@ mod merge;
 mod pages;
 mod parent;
 mod raw;
+mod recall;
 mod reshape;
 mod vhd;
 mod vhdx;

@@ -1,10 +1,10 @@
 //! VHD files as they lie there, and what is done with them.
 
-use imprint_blockio::{Extent, MemoryFile};
+use imprint_blockio::{BlockDevice, Extent, MemoryFile};
 use imprint_testkit::{FailingFile, Fault, Limit, Random};
 use imprint_vdisk::{
-    Container, CreateError, Kind, NewDisk, NewParent, OpenError, PathKind, Reshape, Severity, Vhd,
-    VhdWriter, WritableContainer, WriteError, create_vhd,
+    ChainBuilder, Container, CreateError, Kind, NewDisk, NewParent, OpenError, PathKind, Reshape,
+    Severity, Vhd, VhdWriter, WritableContainer, WriteError, create_vhd,
 };
 use imprint_winvalues::{FileTime, Guid};
 use proptest::prelude::*;
@@ -464,7 +464,12 @@ fn holes_of_the_file_are_zeros() {
     let disk = create_vhd(&file, &new_disk(Kind::Fixed, 4 << 20, None)).unwrap();
     disk.write(&[1; 4096], 1 << 20).unwrap();
     disk.write_zeroes(2 << 20, 1 << 20).unwrap();
-    assert_eq!(disk.resolve(0, 4 << 20).unwrap(), Extent::Zero { len: 1 << 20 });
     Box::new(disk).close().unwrap();
-    assert!(Vhd::open(&file).unwrap().warnings().is_empty());
+    let disk = Vhd::open(&file).unwrap();
+    assert!(disk.warnings().is_empty());
+    let disk: Box<dyn Container + '_> = Box::new(disk);
+    let chain = ChainBuilder::new(disk).finish().unwrap();
+    assert_eq!(chain.extent(0, 4 << 20).unwrap(), Extent::Zero { len: 1 << 20 });
+    let data = Extent::Data { file: 0, offset: 1 << 20, len: 4096 };
+    assert_eq!(chain.extent(1 << 20, 3 << 20).unwrap(), data);
 }

@@ -59,7 +59,12 @@ pub(super) const MEMORY_MIB: f64 = 64.0;
 /// 0.8 of the peer's speed.
 const COPY: f64 = 1.25;
 
-/// The peers wait for no disk, so ours does not.
+/// A merge ends with the removal of the child, so what was merged must be on stable storage: the peer
+/// waits for that, too.
+const DURABLE_COPY: [&str; 5] =
+    ["sh", "-c", "cp --sparse=always \"$0\" \"$1\" && sync \"$1\"", "RAW", "OUT"];
+
+/// But for merges the peers wait for no disk, so ours does not.
 pub(super) const ALL: [Work; 8] = [
     Work {
         name: "convert raw to dynamic VHD",
@@ -135,7 +140,7 @@ pub(super) const ALL: [Work; 8] = [
         name: "merge a VHD child",
         input: Input::Child,
         output: Ending::Vhd,
-        peer: &["cp", "--sparse=always", "RAW", "OUT"],
+        peer: &DURABLE_COPY,
         ours: &["disk", "merge", "LEAF"],
         time: COPY,
     },
@@ -143,7 +148,7 @@ pub(super) const ALL: [Work; 8] = [
         name: "merge a VHDX child",
         input: Input::Child,
         output: Ending::Vhdx,
-        peer: &["cp", "--sparse=always", "RAW", "OUT"],
+        peer: &DURABLE_COPY,
         ours: &["disk", "merge", "LEAF"],
         time: COPY,
     },
