@@ -253,6 +253,12 @@ fn is_zero(grain: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
+    use imprint_blockio::{MemoryFile, ReadAt, Resize};
+    use imprint_testkit::Random;
+    use imprint_vdisk::Raw;
+
     use super::*;
 
     #[track_caller]
@@ -281,5 +287,80 @@ mod tests {
         check(&[0..1, 80_000..80_001], PIECE, &[0..4096, 77_824..81_920]);
         check(&[5000..5100], 5100, &[4096..5100]);
         check(&[], 0, &[]);
+    }
+
+    /// A disk whose data begins and ends anywhere.
+    struct Patchwork {
+        bytes: Vec<u8>,
+        data: Vec<Range<usize>>,
+    }
+
+    impl ReadAt for Patchwork {
+        fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+            self.bytes.read_exact_at(buf, offset)
+        }
+
+        fn len(&self) -> io::Result<u64> {
+            ReadAt::len(&self.bytes)
+        }
+    }
+
+    impl BlockDevice for Patchwork {
+        fn sector_size(&self) -> u32 {
+            512
+        }
+
+        fn extent(&self, offset: u64, len: u64) -> io::Result<Extent> {
+            let at = usize::try_from(offset).unwrap();
+            let end = |to: usize| len.min((to - at) as u64);
+            Ok(match self.data.iter().find(|range| range.end > at) {
+                Some(range) if range.start <= at => {
+                    Extent::Data { file: 0, offset, len: end(range.end) }
+                }
+                Some(range) => Extent::Zero { len: end(range.start) },
+                None => Extent::Zero { len },
+            })
+        }
+    }
+
+    fn patchwork(random: &mut Random, size: usize) -> Patchwork {
+        let mut disk = Patchwork { bytes: vec![0; size], data: Vec::new() };
+        let mut at = 0;
+        while at < size {
+            // Gaps on both sides of the shortest, pieces on both sides of a whole one.
+            let (gap, len) = (random.index(3 * SHORTEST_GAP / 2), 1 + random.index(3 * PIECE / 2));
+            let len = if random.chance(1, 2) { 1 + len % 9000 } else { len };
+            let (gap, len) = if random.chance(1, 2) { (gap / 512 * 512, len) } else { (gap, len) };
+            let start = (at + gap).min(size);
+            at = (start + len).min(size);
+            if random.chance(3, 4) {
+                random.fill(&mut disk.bytes[start..at]);
+            }
+            disk.data.push(start..at);
+        }
+        disk
+    }
+
+    #[test]
+    fn whatever_the_pieces_are_the_copy_is_equal() {
+        for seed in 0..30 {
+            let mut random = Random::new(seed);
+            let size = 3 * PIECE + random.index(PIECE);
+            let disk = patchwork(&mut random, size);
+            for (sector, skip_zeroes, threads) in
+                [(512, true, true), (4096, true, false), (4096, false, true)]
+            {
+                let file = MemoryFile::default();
+                file.set_len(size.next_multiple_of(4096) as u64).unwrap();
+                let target = Raw::open(&file, sector).unwrap();
+                let options = CopyOptions { skip_zeroes, threads };
+                let progress = Progress::default();
+                copy_disk(&disk, &target, options, &progress).unwrap();
+                let data: usize = disk.data.iter().map(ExactSizeIterator::len).sum();
+                assert_eq!(progress.snapshot().done_bytes, data as u64, "seed {seed}");
+                drop(target);
+                assert!(file.into_bytes()[..size] == disk.bytes, "seed {seed}, {options:?}");
+            }
+        }
     }
 }
