@@ -358,7 +358,6 @@ mod tests {
                 copy_disk(&disk, &target, options, &progress).unwrap();
                 let data: usize = disk.data.iter().map(ExactSizeIterator::len).sum();
                 assert_eq!(progress.snapshot().done_bytes, data as u64, "seed {seed}");
-                drop(target);
                 assert!(file.into_bytes()[..size] == disk.bytes, "seed {seed}, {options:?}");
             }
         }
