@@ -86,8 +86,10 @@ pub enum LinkError {
 pub struct Chain<L: Container + ?Sized> {
     leaf: Box<L>,
     parents: Vec<Box<dyn Container>>,
-    /// What small reads found in the parents.
+    /// What small reads found in the disks that do not change.
     recall: Recall,
+    /// Whether the leaf is one that does.
+    leaf_changes: bool,
     writing: Mutex<()>,
 }
 
@@ -96,20 +98,23 @@ pub struct ChainBuilder<L: Container + ?Sized> {
     chain: Chain<L>,
 }
 
-impl<L: Container + ?Sized> ChainBuilder<L> {
-    /// Begins with a leaf.
+impl<'a> ChainBuilder<dyn Container + 'a> {
+    /// Begins with a leaf that does not change while the chain is there.
     #[must_use]
-    pub fn new(leaf: Box<L>) -> Self {
-        Self {
-            chain: Chain {
-                leaf,
-                parents: Vec::new(),
-                recall: Recall::default(),
-                writing: Mutex::new(()),
-            },
-        }
+    pub fn for_reading(leaf: Box<dyn Container + 'a>) -> Self {
+        Self { chain: Chain::of(leaf, false) }
     }
+}
 
+impl<'a> ChainBuilder<dyn WritableContainer + 'a> {
+    /// Begins with a leaf that is written through the chain.
+    #[must_use]
+    pub fn for_writing(leaf: Box<dyn WritableContainer + 'a>) -> Self {
+        Self { chain: Chain::of(leaf, true) }
+    }
+}
+
+impl<L: Container + ?Sized> ChainBuilder<L> {
     /// What the last disk says of its parent; `None` if the chain is whole.
     #[must_use]
     pub fn wanted(&self) -> Option<&ParentLink> {
@@ -198,6 +203,11 @@ fn check_parent(
 }
 
 impl<L: Container + ?Sized> Chain<L> {
+    fn of(leaf: Box<L>, leaf_changes: bool) -> Self {
+        let (recall, writing) = (Recall::default(), Mutex::new(()));
+        Self { leaf, parents: Vec::new(), recall, leaf_changes, writing }
+    }
+
     /// The leaf.
     #[must_use]
     pub fn leaf(&self) -> &L {
@@ -230,22 +240,32 @@ impl<L: Container + ?Sized> Chain<L> {
     /// # Errors
     /// As [`Container::resolve`].
     pub fn resolve(&self, offset: u64, len: u64) -> Result<Extent, ReadError> {
-        let len = match self.leaf.resolve(offset, len)? {
-            Extent::Parent { len } => len,
-            found => return Ok(found),
-        };
-        let Some(span) = Recall::span(offset, len, self.size()) else {
-            return self.resolve_in_parents(offset, len);
-        };
+        let mut len = len;
+        if self.leaf_changes {
+            match self.leaf.resolve(offset, len)? {
+                Extent::Parent { len: here } => len = here,
+                found => return Ok(found),
+            }
+        }
+        // A disk alone has no more to look at than memory has.
+        let small = Recall::span(offset, len, self.size()).filter(|_| !self.parents.is_empty());
+        let Some(span) = small else { return self.resolve_constant(offset, len) };
         if let Some(known) = self.recall.get(offset, len) {
             return Ok(known);
         }
-        let found = self.resolve_in_parents(offset, span)?;
+        let found = self.resolve_constant(offset, span)?;
         self.recall.put(offset, found);
         Ok(found.cut(len))
     }
 
-    fn resolve_in_parents(&self, offset: u64, mut len: u64) -> Result<Extent, ReadError> {
+    /// Says where bytes are in those disks of the chain that do not change.
+    fn resolve_constant(&self, offset: u64, mut len: u64) -> Result<Extent, ReadError> {
+        if !self.leaf_changes {
+            match self.leaf.resolve(offset, len)? {
+                Extent::Parent { len: here } => len = here,
+                found => return Ok(found),
+            }
+        }
         for (index, disk) in self.parents.iter().enumerate() {
             match disk.resolve(offset, len)? {
                 Extent::Parent { len: here } => len = here,

@@ -34,8 +34,6 @@ pub enum MergeError {
 
 /// How many bytes are moved at a time: few enough to stay in the processor's cache from reading to writing.
 const PIECE: usize = 256 << 10;
-/// After this many bytes what was merged is made durable, so that a crash costs little.
-const COMMIT_EVERY: u64 = 1 << 30;
 
 /// Prepares a parent for [`merge`]: from here on it has the identity `meanwhile`, which its child
 /// accepts as well and no other disk knows, where the format can say that. Otherwise it keeps its own.
@@ -83,7 +81,7 @@ pub fn merge(
     parent: &dyn WritableContainer,
     progress: &Progress,
 ) -> Result<(), MergeError> {
-    let mut merging = Merging { child, parent, buffer: vec![0; PIECE], uncommitted: 0 };
+    let mut merging = Merging { child, parent, buffer: vec![0; PIECE] };
     let mut offset = 0;
     while offset < child.size() {
         progress.check()?;
@@ -108,7 +106,6 @@ struct Merging<'a> {
     child: &'a dyn Container,
     parent: &'a dyn WritableContainer,
     buffer: Vec<u8>,
-    uncommitted: u64,
 }
 
 impl Merging<'_> {
@@ -134,11 +131,6 @@ impl Merging<'_> {
             self.parent.write(bytes, to + done)?;
             progress.add_bytes(length);
             done += length;
-            self.uncommitted += length;
-            if self.uncommitted >= COMMIT_EVERY {
-                self.parent.commit()?;
-                self.uncommitted = 0;
-            }
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ const GRANULE: u64 = 64 << 10;
 /// Places: 40 bytes each, 1.25 MiB, for the whole of a disk of 2 GiB or as much of a larger one.
 const PLACES: usize = 1 << 15;
 
-/// Extents found in the parents of a chain. Small reads through a long chain ask here first: a table and
+/// Extents found in the disks of a chain. Small reads through a long chain ask here first: a table and
 /// a bitmap of every disk are more memory than a processor has close by.
 ///
 /// ```text

@@ -58,7 +58,7 @@ pub fn compact_disk(
         merge(&view, &*target, progress)?;
     } else {
         let whole: Box<dyn Container + '_> = Box::new(view);
-        let whole = ChainBuilder::new(whole).finish().map_err(DiskError::Link)?;
+        let whole = ChainBuilder::for_reading(whole).finish().map_err(DiskError::Link)?;
         progress.begin("copying", data_bytes(&whole, progress)?, 0);
         copy_disk(&whole, &*target, CopyOptions::default(), progress)?;
     }

@@ -179,7 +179,7 @@ pub fn open_chain(
     options: &ChainOptions,
 ) -> Result<Opened<dyn Container>, ChainError> {
     let leaf = open_named(path, open_file(path, options.format, Access::Read)?)?;
-    let (builder, paths, missing) = complete(leaf, path, options);
+    let (builder, paths, missing) = complete(ChainBuilder::for_reading(leaf), path, options);
     finish(builder, paths, missing)
 }
 
@@ -198,7 +198,7 @@ pub struct ChainLook {
 /// Why the leaf cannot be opened.
 pub fn look_at_chain(path: &Path, options: &ChainOptions) -> Result<ChainLook, ChainError> {
     let leaf = open_named(path, open_file(path, options.format, Access::Look)?)?;
-    let (builder, paths, missing) = complete(leaf, path, options);
+    let (builder, paths, missing) = complete(ChainBuilder::for_reading(leaf), path, options);
     let parents = builder.parents().iter().map(|disk| DiskInfo::of(&**disk));
     let infos = std::iter::once(DiskInfo::of(builder.leaf())).chain(parents);
     Ok(ChainLook { disks: paths.into_iter().zip(infos).collect(), missing })
@@ -215,7 +215,7 @@ pub fn open_chain_for_writing(
 ) -> Result<Opened<dyn WritableContainer>, ChainError> {
     let leaf: Box<dyn WritableContainer> =
         reshaper(path, open_file(path, options.format, Access::Write)?, ids)?;
-    let (builder, paths, missing) = complete(leaf, path, options);
+    let (builder, paths, missing) = complete(ChainBuilder::for_writing(leaf), path, options);
     finish(builder, paths, missing)
 }
 
@@ -243,11 +243,10 @@ fn finish<L: Container + ?Sized>(
 /// Finds the parents of a leaf, as far as they are there: the chain, its files, and why it is not
 /// whole.
 fn complete<L: Container + ?Sized>(
-    leaf: Box<L>,
+    mut chain: ChainBuilder<L>,
     path: &Path,
     options: &ChainOptions,
 ) -> (ChainBuilder<L>, Vec<PathBuf>, Option<ChainError>) {
-    let mut chain = ChainBuilder::new(leaf);
     let mut paths = vec![path.to_owned()];
     let mut child = path.to_owned();
     while let Some(wanted) = chain.wanted() {

@@ -83,7 +83,7 @@ pub(crate) fn make(setup: Setup, parent: Option<Guid>, random: &mut Random) -> F
 /// Opens the last of some files over the others, for reading.
 fn open(setup: Setup, files: &[File]) -> Chain<dyn Container> {
     let mut files = files.iter().rev();
-    let mut chain = ChainBuilder::new(reader(setup.format, files.next().unwrap().clone()));
+    let mut chain = ChainBuilder::for_reading(reader(setup.format, files.next().unwrap().clone()));
     for file in files {
         chain.push(reader(setup.format, file.clone())).unwrap();
     }
@@ -98,7 +98,7 @@ fn open_for_writing(
 ) -> Chain<dyn WritableContainer> {
     let mut files = files.iter().rev();
     let leaf = writer(setup.format, files.next().unwrap().clone(), random);
-    let mut chain = ChainBuilder::new(leaf);
+    let mut chain = ChainBuilder::for_writing(leaf);
     for file in files {
         chain.push(reader(setup.format, file.clone())).unwrap();
     }
@@ -275,7 +275,7 @@ fn a_chain_takes_only_its_own_parents() {
         let other = make(setup, None, &mut random);
         let identity = reader(setup.format, base.clone()).identity();
         let child = make(setup, identity, &mut random);
-        let chain = || ChainBuilder::new(reader(setup.format, child.clone()));
+        let chain = || ChainBuilder::for_reading(reader(setup.format, child.clone()));
         let mut wrong = chain();
         let error = wrong.push(reader(setup.format, other.clone())).unwrap_err();
         assert!(matches!(error, LinkError::Identity { .. }), "{error}");

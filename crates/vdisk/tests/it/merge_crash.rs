@@ -52,7 +52,7 @@ fn over(
     leaf: Box<dyn Container>,
     below: &[Arc<SparseMemory>],
 ) -> Chain<dyn Container> {
-    let mut chain = ChainBuilder::new(leaf);
+    let mut chain = ChainBuilder::for_reading(leaf);
     for file in below.iter().rev() {
         chain.push(reader(format, Arc::clone(file))).unwrap();
     }

@@ -468,7 +468,7 @@ fn holes_of_the_file_are_zeros() {
     let disk = Vhd::open(&file).unwrap();
     assert!(disk.warnings().is_empty());
     let disk: Box<dyn Container + '_> = Box::new(disk);
-    let chain = ChainBuilder::new(disk).finish().unwrap();
+    let chain = ChainBuilder::for_reading(disk).finish().unwrap();
     assert_eq!(chain.extent(0, 4 << 20).unwrap(), Extent::Zero { len: 1 << 20 });
     let data = Extent::Data { file: 0, offset: 1 << 20, len: 4096 };
     assert_eq!(chain.extent(1 << 20, 3 << 20).unwrap(), data);
