@@ -79,10 +79,11 @@ pub enum LinkError {
 ///
 /// `L` is what the leaf can do: `dyn Container` to read, `dyn WritableContainer` to write as well.
 ///
-/// **Contract.** The parents do not change while they are part of the chain. Reads of any range run at once and see what was written. Writes may have any
-/// alignment: sectors that are written in part are read first, through the whole chain. Writes and
-/// flushes wait for each other. A differencing leaf gets whole units of 4 KiB, with the rest of the unit
-/// taken from its parents, because there are readers that go wrong over smaller ones.
+/// **Contract.** The parents do not change while they are part of the chain. Reads of any range run at
+/// once and see what was written. Writes may have any alignment: sectors that are written in part are
+/// read first, through the whole chain. Writes and flushes wait for each other. A differencing leaf
+/// gets whole units of 4 KiB, with the rest of the unit taken from its parents, because there are
+/// readers that go wrong over smaller ones.
 pub struct Chain<L: Container + ?Sized> {
     leaf: Box<L>,
     parents: Vec<Box<dyn Container>>,
@@ -247,7 +248,7 @@ impl<L: Container + ?Sized> Chain<L> {
                 found => return Ok(found),
             }
         }
-        // A disk alone has no more to look at than memory has.
+        // A disk alone answers as fast as what is remembered of it.
         let small = Recall::span(offset, len, self.size()).filter(|_| !self.parents.is_empty());
         let Some(span) = small else { return self.resolve_constant(offset, len) };
         if let Some(known) = self.recall.get(offset, len) {
@@ -405,7 +406,8 @@ impl<L: Container + ?Sized> BlockDevice for Chain<L> {
     fn extent(&self, offset: u64, len: u64) -> io::Result<Extent> {
         let extent = self.resolve(offset, len).map_err(read_failed)?;
         let Extent::Data { file, .. } = extent else { return Ok(extent) };
-        self.storage(file).map_or(Ok(extent), |storage| skip_hole(extent, storage))
+        let Some(storage) = self.storage(file) else { return Ok(extent) };
+        skip_hole(extent, storage).map_err(read_failed)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What every disk file can be asked, whatever its format.
 
-use std::{fmt, io};
+use std::fmt;
 
 use imprint_blockio::{Extent, Sparse, Stored, WriteAt};
 use imprint_winvalues::Guid;
@@ -98,6 +98,14 @@ pub trait Container: Send + Sync {
     /// is wrong with the metadata.
     fn resolve(&self, offset: u64, len: u64) -> Result<Extent, ReadError>;
 
+    /// As [`Self::resolve`], but larger holes of the file are zeros.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`], and whatever the file reports.
+    fn resolve_stored(&self, offset: u64, len: u64) -> Result<Extent, ReadError> {
+        skip_hole(self.resolve(offset, len)?, self.storage())
+    }
+
     /// The file in which the offsets of [`Extent::Data`] count.
     fn storage(&self) -> &dyn Sparse;
 }
@@ -108,13 +116,15 @@ const WORTH_ASKING: u64 = 64 << 10;
 /// An extent found by [`Container::resolve`], or the zeros that are a hole of the `storage` at its start.
 ///
 /// # Errors
-/// Whatever the storage reports.
-pub(crate) fn skip_hole(extent: Extent, storage: &dyn Sparse) -> io::Result<Extent> {
+/// [`ReadError::Io`].
+pub(crate) fn skip_hole(extent: Extent, storage: &dyn Sparse) -> Result<Extent, ReadError> {
     let Extent::Data { file, offset, len } = extent else { return Ok(extent) };
     if len <= WORTH_ASKING {
         return Ok(extent);
     }
-    Ok(match storage.stored(offset, len)? {
+    let structure = Structure::Payload;
+    let failed = |source| ReadError::Io { structure, offset, length: len, source };
+    Ok(match storage.stored(offset, len).map_err(failed)? {
         Stored::Data(len) => Extent::Data { file, offset, len },
         Stored::Hole(len) => Extent::Zero { len },
     })

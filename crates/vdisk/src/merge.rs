@@ -4,7 +4,6 @@ use imprint_blockio::Extent;
 use imprint_progress::{Cancelled, Progress};
 use imprint_winvalues::Guid;
 
-use crate::container::skip_hole;
 use crate::{Container, ReadError, Reshape, ReshapeError, WritableContainer, WriteError};
 
 /// A merge stopped.
@@ -85,12 +84,7 @@ pub fn merge(
     let mut offset = 0;
     while offset < child.size() {
         progress.check()?;
-        let found = child.resolve(offset, child.size() - offset)?;
-        let here = skip_hole(found, child.storage()).map_err(|source| {
-            // Only for data is the file asked.
-            let offset = if let Extent::Data { offset, .. } = found { offset } else { offset };
-            MergeError::Io { offset, length: found.len(), source }
-        })?;
+        let here = child.resolve_stored(offset, child.size() - offset)?;
         match here {
             Extent::Data { offset: at, len, .. } => merging.copy(at, len, offset, progress)?,
             Extent::Zero { len } => parent.write_zeroes(offset, len)?,

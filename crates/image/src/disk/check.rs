@@ -4,7 +4,7 @@ use std::path::Path;
 
 use imprint_blockio::Extent;
 use imprint_progress::Progress;
-use imprint_vdisk::{Container, Finding, Format, OpenError, check_vhd, check_vhdx};
+use imprint_vdisk::{Container, Finding, Format, Kind, OpenError, check_vhd, check_vhdx};
 
 use super::compact::same_disk;
 use super::error::{ChainError, DiskError};
@@ -99,7 +99,10 @@ pub fn repair_disk(
                 len
             }
             Ok(Extent::Zero { len }) => {
-                target.write_zeroes(offset, len)?;
+                // A new disk is zero by itself, unless a parent shows through.
+                if disk.kind() == Kind::Differencing {
+                    target.write_zeroes(offset, len)?;
+                }
                 len
             }
             Ok(Extent::Parent { len }) => len,
@@ -139,9 +142,14 @@ fn next_piece(
         block_size => u64::from(block_size),
     };
     let lost = (offset / unit * unit + unit).min(disk.size()) - offset;
-    match disk.resolve(offset, disk.size() - offset) {
+    let found = disk.resolve(offset, disk.size() - offset);
+    // Of data only the next piece matters, and whether it is a hole of the file.
+    let found = found.and_then(|extent| match extent {
+        Extent::Data { len, .. } => disk.resolve_stored(offset, len.min(1 << 20)),
+        Extent::Zero { .. } | Extent::Parent { .. } => Ok(extent),
+    });
+    match found {
         Ok(Extent::Data { file, offset: at, len }) => {
-            let len = len.min(1 << 20);
             let bytes = buffer.get_mut(..usize::try_from(len).unwrap_or(0)).unwrap_or_default();
             let read = disk.storage().read_exact_at(bytes, at);
             read.map_err(|error| (len, error.to_string()))?;

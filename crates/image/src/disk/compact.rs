@@ -11,10 +11,10 @@ use imprint_vdisk::{
 };
 use imprint_winvalues::{FileTime, Guid};
 
-use super::convert::data_bytes;
 use super::copy::{CopyOptions, copy_disk};
 use super::error::DiskError;
 use super::make::{Making, Naming, Shape};
+use super::measure::{data_bytes, own_bytes};
 use super::open::{Access, Fresh, open_file, open_named};
 
 /// Sizes of a file before and after.
@@ -53,8 +53,9 @@ pub fn compact_disk(
     let new = same_disk(&*disk, fresh)?;
     let target = making.container(disk.format(), &new, fresh)?;
     let view = Used { disk, used };
-    progress.begin("copying", 0, 0);
+    progress.begin("measuring", 0, 0);
     if view.kind() == Kind::Differencing {
+        progress.begin("copying", own_bytes(&view, progress)?, 0);
         merge(&view, &*target, progress)?;
     } else {
         let whole: Box<dyn Container + '_> = Box::new(view);

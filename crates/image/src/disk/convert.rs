@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use imprint_blockio::{BlockDevice, Extent};
 use imprint_progress::Progress;
 use imprint_vdisk::{Chain, Container, Format, Kind};
 
 use super::copy::{CopyOptions, copy_disk};
 use super::error::DiskError;
 use super::make::{Making, Naming, Shape};
+use super::measure::data_bytes;
 use super::open::Fresh;
 
 /// What a disk is turned into; what is `None` is taken from the source where the new format has it.
@@ -72,20 +72,4 @@ pub fn convert_disk(
     target.close()?;
     making.finish()?;
     Ok(Converted { size })
-}
-
-/// How many bytes of a disk are stored somewhere.
-pub(super) fn data_bytes(disk: &impl BlockDevice, progress: &Progress) -> Result<u64, DiskError> {
-    let failed = |offset, length| move |source| DiskError::Read { offset, length, source };
-    let size = disk.len().map_err(failed(0, 0))?;
-    let (mut offset, mut data) = (0, 0);
-    while offset < size {
-        progress.check()?;
-        let extent = disk.extent(offset, size - offset).map_err(failed(offset, size - offset))?;
-        if let Extent::Data { len, .. } = extent {
-            data += len;
-        }
-        offset += extent.len();
-    }
-    Ok(data)
 }

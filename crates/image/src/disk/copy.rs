@@ -10,7 +10,7 @@ use imprint_vdisk::WritableContainer;
 use super::error::DiskError;
 
 /// How many bytes are read and written at a time: enough to make calls cheap, and few enough to stay
-/// in the processor's cache between reading, looking and writing. Blocks of all disks are made of them.
+/// in the processor's cache between reading, looking and writing. The usual blocks are made of whole ones.
 const PIECE: usize = 512 << 10;
 /// Pieces under way at once: one is read, one is written, the others even out their speeds.
 const IN_FLIGHT: usize = 4;
@@ -59,7 +59,7 @@ impl Piece {
     }
 
     /// Makes room for `len` bytes of the disk at `offset`, behind all that are there, and returns it.
-    /// What is missing of whole grains is zero, and so are gaps too short to be worth a write less.
+    /// What is missing of whole grains is filled with zeros, and so are gaps too short to be left out.
     fn add(&mut self, offset: u64, len: u64) -> &mut [u8] {
         let start = usize::try_from(offset - self.offset).unwrap_or(PIECE);
         let end = start.saturating_add(usize::try_from(len).unwrap_or(PIECE));

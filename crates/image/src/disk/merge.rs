@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use imprint_blockio::Extent;
 use imprint_progress::Progress;
-use imprint_vdisk::{MergeError, Reshape, begin_merge, check_link, finish_merge, merge};
+use imprint_vdisk::{Reshape, begin_merge, check_link, finish_merge, merge};
 
 use super::child::children_of;
 use super::error::{ChainError, DiskError, LinkFault};
+use super::measure::own_bytes;
 use super::open::{Access, ChainOptions, Fresh, candidates, ids, not_found, open_file, reshaper};
 
 /// What a merge did.
@@ -63,25 +63,10 @@ fn run(
     progress: &Progress,
 ) -> Result<(), DiskError> {
     progress.begin("measuring", 0, 0);
-    let stored = stored_bytes(leaf, progress)?;
-    progress.begin("merging", stored, 0);
+    progress.begin("merging", own_bytes(leaf, progress)?, 0);
     begin_merge(leaf, parent, fresh.guid().map_err(DiskError::File)?)?;
     merge(leaf, parent, progress)?;
     Ok(finish_merge(leaf, parent)?)
-}
-
-/// How many bytes of a disk are in its own file.
-fn stored_bytes(disk: &dyn Reshape, progress: &Progress) -> Result<u64, DiskError> {
-    let (mut offset, mut stored) = (0, 0);
-    while offset < disk.size() {
-        progress.check()?;
-        let extent = disk.resolve(offset, disk.size() - offset).map_err(MergeError::Read)?;
-        if let Extent::Data { len, .. } = extent {
-            stored += len;
-        }
-        offset += extent.len();
-    }
-    Ok(stored)
 }
 
 /// Opens the parent of a disk for writing. A disk with the child's own identity is the parent after

@@ -17,6 +17,7 @@ mod copy;
 mod error;
 mod inspect;
 mod make;
+mod measure;
 mod merge;
 mod open;
 mod reshape;

@@ -10,4 +10,5 @@ mod mount;
 mod mount_sample;
 mod mount_trouble;
 mod refuse;
+mod repair;
 mod sample;
