@@ -1,6 +1,7 @@
 //! One line of what to do about an error.
 
 use std::io::ErrorKind;
+use std::path::Path;
 
 use crate::error::{CommandError, UsageError};
 use crate::selection::SelectionError;
@@ -162,6 +163,22 @@ fn on_chain(error: &imprint_image::disk::ChainError) -> Option<String> {
              disk unmount`"
                 .to_owned(),
         ),
+        imprint_image::disk::ChainError::Open { path, source } => on_open_disk(path, source),
+        imprint_image::disk::ChainError::Link { parent, source, .. } => match &**source {
+            imprint_image::disk::LinkFault::Open(source) => on_open_disk(parent, source),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn on_open_disk(path: &Path, error: &imprint_vdisk::OpenError) -> Option<String> {
+    let path = path.display();
+    match error {
+        imprint_vdisk::OpenError::Overlap { .. } => Some(format!(
+            "`imprint disk check {path}` lists all that overlaps, and with --repair NEW saves what \
+             can be read, of which some is then wrong"
+        )),
         _ => None,
     }
 }

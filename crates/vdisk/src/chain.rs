@@ -268,10 +268,15 @@ impl<L: Container + ?Sized> Chain<L> {
             }
         }
         for (index, disk) in self.parents.iter().enumerate() {
-            match disk.resolve(offset, len)? {
+            let depth = index + 1;
+            let found = disk.resolve(offset, len).map_err(|error| {
+                let source = Box::new(error);
+                ReadError::InParent { depth, source }
+            })?;
+            match found {
                 Extent::Parent { len: here } => len = here,
                 Extent::Data { offset, len, .. } => {
-                    return Ok(Extent::Data { file: index + 1, offset, len });
+                    return Ok(Extent::Data { file: depth, offset, len });
                 }
                 zero @ Extent::Zero { .. } => return Ok(zero),
             }
@@ -438,12 +443,16 @@ impl WriteAt for Chain<dyn WritableContainer> {
 
 /// A [`ReadError`] as the traits of `blockio` want it.
 fn read_failed(error: ReadError) -> io::Error {
-    let kind = match &error {
+    io::Error::new(read_kind(&error), error)
+}
+
+fn read_kind(error: &ReadError) -> io::ErrorKind {
+    match error {
         ReadError::Io { source, .. } => source.kind(),
         ReadError::Corruption(_) => io::ErrorKind::InvalidData,
         ReadError::OutOfRange { .. } => io::ErrorKind::UnexpectedEof,
-    };
-    io::Error::new(kind, error)
+        ReadError::InParent { source, .. } => read_kind(source),
+    }
 }
 
 /// A [`WriteError`] as the traits of `blockio` want it.

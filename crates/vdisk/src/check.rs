@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::{Corruption, Structure};
+use imprint_blockio::Sparse;
+use imprint_progress::Progress;
+
+use crate::{Corruption, Format, OpenError, Structure, check_vhd, check_vhdx};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -82,4 +85,27 @@ impl fmt::Display for Finding {
             Self::More { count, .. } => write!(f, "{count} more"),
         }
     }
+}
+
+/// Refuses a file in which two structures take the same bytes: what is read there is anybody's guess,
+/// and what is written there destroys something. Reads the whole block allocation table; memory as
+/// for checking.
+///
+/// # Errors
+/// [`OpenError::Overlap`] for the first one found, or why the file cannot be opened.
+pub fn check_overlaps(file: &impl Sparse, format: Format) -> Result<(), OpenError> {
+    let progress = Progress::new();
+    let mut overlap = None;
+    let mut found = |finding| {
+        if let Finding::Overlap { first, second, offset, length } = finding {
+            overlap.get_or_insert(OpenError::Overlap { first, second, offset, length });
+            progress.cancel();
+        }
+    };
+    match format {
+        Format::Raw => {}
+        Format::Vhd => check_vhd(file, &progress, &mut found)?,
+        Format::Vhdx => check_vhdx(file, &progress, &mut found)?,
+    }
+    overlap.map_or(Ok(()), Err)
 }

@@ -119,6 +119,18 @@ pub enum OpenError {
     /// The bytes break the format.
     #[error(transparent)]
     Corruption(#[from] Corruption),
+    /// Two structures take the same bytes.
+    #[error("{first} and {second} both take {length} bytes at offset {offset:#x}")]
+    Overlap {
+        /// The structure found first.
+        first: Structure,
+        /// The structure that lies over it.
+        second: Structure,
+        /// The first byte both take, in the file.
+        offset: u64,
+        /// How many bytes both take.
+        length: u64,
+    },
     /// Something legal that is not supported.
     #[error("{structure}: {feature} is not supported (at offset {offset:#x})")]
     Unsupported {
@@ -177,6 +189,14 @@ pub enum ReadError {
         length: u64,
         /// The disk's size.
         size: u64,
+    },
+    /// It is not the disk itself that is at fault.
+    #[error("parent {depth} of the chain")]
+    InParent {
+        /// Which one; the leaf's own parent is 1.
+        depth: usize,
+        /// What is wrong with it.
+        source: Box<Self>,
     },
 }
 

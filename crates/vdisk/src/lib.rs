@@ -42,7 +42,7 @@ mod vhd;
 mod vhdx;
 
 pub use chain::{Chain, ChainBuilder, LinkError, MAX_DEPTH, check_link};
-pub use check::{Finding, Severity};
+pub use check::{Finding, Severity, check_overlaps};
 pub use container::{Container, Format, Kind, Placed, WritableContainer, WriteIds};
 pub use create::{NewDisk, NewParent};
 pub use detect::detect;

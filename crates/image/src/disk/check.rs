@@ -9,7 +9,7 @@ use imprint_vdisk::{Container, Finding, Format, Kind, OpenError, check_vhd, chec
 use super::compact::same_disk;
 use super::error::{ChainError, DiskError};
 use super::make::{Making, Naming};
-use super::open::{Access, ChainOptions, Fresh, open_chain, open_file, open_named};
+use super::open::{Access, ChainOptions, Fresh, look_at_chain, open_file, open_named};
 
 /// What checking a disk found.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ pub fn check_disk(
     progress.check()?;
     let broken = result.err();
     let chain = match &broken {
-        None => open_chain(path, options).err(),
+        None => look_at_chain(path, options).map_or_else(Some, |look| look.missing),
         Some(_) => None,
     };
     Ok(Checked { format, findings, broken, chain })

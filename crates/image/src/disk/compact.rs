@@ -15,7 +15,7 @@ use super::copy::{CopyOptions, copy_disk};
 use super::error::DiskError;
 use super::make::{Making, Naming, Shape};
 use super::measure::{data_bytes, own_bytes};
-use super::open::{Access, Fresh, open_file, open_named};
+use super::open::{Access, Fresh, open_file, open_sound};
 
 /// Sizes of a file before and after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub fn compact_disk(
     // Nobody may write or even read it while it is replaced.
     let file = open_file(path, format, Access::Write)?;
     let metadata = file.file.metadata().map_err(DiskError::File)?;
-    let disk = open_named(path, file)?;
+    let disk = open_sound(path, file)?;
     if disk.kind() == Kind::Fixed {
         return Err(DiskError::NothingToCompact { path: path.to_owned() });
     }

@@ -8,7 +8,7 @@ use fs_err::File;
 use fs_err::os::unix::fs::OpenOptionsExt;
 use imprint_vdisk::{
     Chain, ChainBuilder, Container, Format, OpenError, ParentLink, Raw, Reshape, Vhd, VhdWriter,
-    Vhdx, VhdxWriter, WritableContainer, WriteIds, detect,
+    Vhdx, VhdxWriter, WritableContainer, WriteIds, check_overlaps, detect,
 };
 use imprint_winvalues::{FileTime, Guid};
 use rustix::fs::{FlockOperation, OFlags};
@@ -145,7 +145,13 @@ pub(super) fn open_named(path: &Path, disk: DiskFile) -> Result<Box<dyn Containe
     reader(disk).map_err(|source| named(path, source))
 }
 
-/// Opens a file so that what it says of its disk can be changed.
+/// As [`open_named`], but not if blocks overlap: then what is read is not what was written.
+pub(super) fn open_sound(path: &Path, disk: DiskFile) -> Result<Box<dyn Container>, ChainError> {
+    check_overlaps(&disk.file, disk.format).map_err(|source| named(path, source))?;
+    open_named(path, disk)
+}
+
+/// Opens a file so that what it says of its disk can be changed, if no blocks overlap.
 pub(super) fn reshaper(
     path: &Path,
     disk: DiskFile,
@@ -153,6 +159,7 @@ pub(super) fn reshaper(
 ) -> Result<Box<dyn Reshape>, ChainError> {
     let DiskFile { file, format } = disk;
     let opened = || -> Result<Box<dyn Reshape>, OpenError> {
+        check_overlaps(&file, format)?;
         Ok(match format {
             Format::Raw => Box::new(Raw::open(file, RAW_SECTOR_SIZE)?),
             Format::Vhd => Box::new(VhdWriter::open(file, ids)?),
@@ -178,7 +185,7 @@ pub fn open_chain(
     path: &Path,
     options: &ChainOptions,
 ) -> Result<Opened<dyn Container>, ChainError> {
-    let leaf = open_named(path, open_file(path, options.format, Access::Read)?)?;
+    let leaf = open_sound(path, open_file(path, options.format, Access::Read)?)?;
     let (builder, paths, missing) = complete(ChainBuilder::for_reading(leaf), path, options);
     finish(builder, paths, missing)
 }
@@ -294,6 +301,7 @@ fn open_parent(path: &Path) -> Result<Box<dyn Container>, LinkFault> {
         ChainError::File(error) => LinkFault::File(error),
         other => LinkFault::File(io::Error::other(other)),
     })?;
+    check_overlaps(&disk.file, disk.format)?;
     Ok(reader(disk)?)
 }
 

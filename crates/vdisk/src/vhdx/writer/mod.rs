@@ -222,7 +222,9 @@ fn reopened(error: OpenError) -> WriteError {
         }
         OpenError::Corruption(corruption) => ReadError::Corruption(corruption).into(),
         OpenError::Write(error) => error,
-        OpenError::Unsupported { .. } | OpenError::ReadOnly(_) => WriteError::Poisoned,
+        OpenError::Overlap { .. } | OpenError::Unsupported { .. } | OpenError::ReadOnly(_) => {
+            WriteError::Poisoned
+        }
     }
 }
 

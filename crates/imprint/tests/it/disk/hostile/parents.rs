@@ -2,9 +2,9 @@
 
 use std::os::unix::fs::symlink;
 
-use super::forge::Forged;
 use super::forge::vhd::{HEADER, LOCATORS};
 use super::forge::vhdx::{LOCATOR, METADATA, locator};
+use super::forge::{Forged, vhd, vhdx};
 use super::trial::{Refused, Sample, Trial};
 use crate::disk::sample::write;
 use crate::world::World;
@@ -99,6 +99,16 @@ fn paths_in_a_file_lead_nowhere() {
     }
 }
 
+/// A disk whose first block lies over its table.
+fn over_its_table(ending: &str, base: &[u8]) -> Vec<u8> {
+    let mut forged = Forged { bytes: base.to_vec() };
+    match ending {
+        "vhd" => forged.put(vhd::BAT, &3_u32.to_be_bytes()),
+        _ => forged.put(vhdx::BAT, &(6 | 3_u64 << 20).to_le_bytes()),
+    };
+    forged.bytes
+}
+
 #[test]
 fn what_lies_beside_a_child_is_looked_at_with_care() {
     for ending in ["vhd", "vhdx"] {
@@ -110,6 +120,8 @@ fn what_lies_beside_a_child_is_looked_at_with_care() {
         );
         trial.world.write("keep/text", b"root:x:0:0:root:/root:/bin/bash\n");
         trial.beside(&format!("damaged.{ending}"), &base[..100_000]);
+        let tangled = &format!("tangled.{ending}");
+        trial.beside(tangled, &over_its_table(ending, &base));
         trial.link("dangling", "nowhere");
         trial.link("itself", "itself");
         trial.link("device", "/dev/zero");
@@ -117,8 +129,8 @@ fn what_lies_beside_a_child_is_looked_at_with_care() {
         let file = &format!("child.{ending}");
         let damaged = &format!("damaged.{ending}");
         for name in [
-            "pipe", "folder", "socket", "text", "empty", damaged, "dangling", "itself", "device",
-            "terminal", file,
+            "pipe", "folder", "socket", "text", "empty", damaged, tangled, "dangling", "itself",
+            "device", "terminal", file,
         ] {
             let bytes = with_paths(ending, &bytes, &format!(r".\{name}"), &format!(r"D:\{name}"));
             let what = format!("a parent that is {name}");

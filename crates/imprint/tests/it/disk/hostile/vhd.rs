@@ -21,21 +21,21 @@ fn samples() -> [Vec<u8>; 3] {
 type Change = fn(&mut Forged);
 
 const BASE: [(&str, Refused, Change); 31] = [
-    ("two blocks in one place", Refused::ByCheck, |f| {
+    ("two blocks in one place", Refused::ByUsers, |f| {
         let first = f.get::<4>(BAT);
         f.put(BAT + 4, &first);
     }),
-    ("blocks that overlap", Refused::ByCheck, |f| {
+    ("blocks that overlap", Refused::ByUsers, |f| {
         let first = u32::from_be_bytes(f.get(BAT)) + 8;
         f.put(BAT + 4, &first.to_be_bytes());
     }),
-    ("a block over the header", Refused::ByCheck, |f| {
+    ("a block over the header", Refused::ByUsers, |f| {
         f.put(BAT, &1_u32.to_be_bytes());
     }),
     ("a block over the footer", Refused::ByReaders, |f| {
         f.put(BAT, &[0; 4]);
     }),
-    ("a block over the table", Refused::ByCheck, |f| {
+    ("a block over the table", Refused::ByUsers, |f| {
         f.put(BAT, &3_u32.to_be_bytes());
     }),
     ("a block beyond the file", Refused::ByReaders, |f| {
@@ -48,7 +48,7 @@ const BASE: [(&str, Refused, Change); 31] = [
         let sector = u32::try_from(f.bytes.len() / 512 - 5).unwrap();
         f.put(BAT, &sector.to_be_bytes());
     }),
-    ("a table of four billion entries", Refused::Perhaps, |f| {
+    ("a table of four billion entries", Refused::ByUsers, |f| {
         f.put(HEADER + 28, &[0xFF; 4]);
     }),
     ("a table without entries", Refused::ByAll, |f| {
@@ -63,7 +63,7 @@ const BASE: [(&str, Refused, Change); 31] = [
     ("a table at the last byte there can be", Refused::ByAll, |f| {
         f.put(HEADER + 16, &(u64::MAX - 511).to_be_bytes());
     }),
-    ("a table over the header", Refused::ByReaders, |f| {
+    ("a table over the header", Refused::ByUsers, |f| {
         f.put(HEADER + 16, &512_u64.to_be_bytes());
     }),
     ("a table at an odd place", Refused::ByAll, |f| {

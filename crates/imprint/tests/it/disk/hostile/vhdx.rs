@@ -30,20 +30,20 @@ const fn item(n: usize) -> usize {
 type Change = fn(&mut Forged);
 
 const BASE: [(&str, Refused, Change); 37] = [
-    ("two blocks in one place", Refused::ByCheck, |f| {
+    ("two blocks in one place", Refused::ByUsers, |f| {
         let first = f.get::<8>(BAT);
         f.put(BAT + 16, &first);
     }),
     ("a block over the headers", Refused::ByReaders, |f| {
         f.put(BAT, &entry(6, 0));
     }),
-    ("a block over the log", Refused::ByCheck, |f| {
+    ("a block over the log", Refused::ByUsers, |f| {
         f.put(BAT, &entry(6, 1));
     }),
-    ("a block over the metadata", Refused::ByCheck, |f| {
+    ("a block over the metadata", Refused::ByUsers, |f| {
         f.put(BAT, &entry(6, 2));
     }),
-    ("a block over the table", Refused::ByCheck, |f| {
+    ("a block over the table", Refused::ByUsers, |f| {
         f.put(BAT, &entry(6, 3));
     }),
     ("a block beyond the file", Refused::ByReaders, |f| {
