@@ -4,7 +4,6 @@ use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
-use fs_err::File;
 use imprint_blockio::{ReadAt, Resize, Sparse, Stored, WriteAt};
 
 use imprint_vdisk::{
@@ -12,6 +11,7 @@ use imprint_vdisk::{
 };
 use imprint_winvalues::Guid;
 
+use super::early::Early;
 use super::error::DiskError;
 use super::open::Fresh;
 use super::room::{Room, fill_holes, reserve};
@@ -111,18 +111,12 @@ impl Making {
         new: &NewDisk,
         fresh: &Fresh<'_>,
     ) -> Result<Box<dyn WritableContainer + '_>, DiskError> {
-        let file = Unsynced(self.pending.file());
-        Ok(match format {
-            Format::Raw => {
-                file.set_len(new.size).map_err(DiskError::File)?;
-                Box::new(Raw::open(file, new.sector_size).map_err(DiskError::Open)?)
-            }
-            Format::Vhd => Box::new(create_vhd(file, new)?),
-            Format::Vhdx => {
-                let ids = fresh.write_ids().map_err(DiskError::File)?;
-                Box::new(VhdxWriter::create(file, new, ids)?)
-            }
-        })
+        let file = self.pending.file();
+        if self.naming.durable {
+            empty(Unsynced(Early::new(file)), format, new, fresh)
+        } else {
+            empty(Unsynced(file), format, new, fresh)
+        }
     }
 
     /// Names the file, which is whole, and gives it a time; returns its length.
@@ -160,22 +154,41 @@ impl Making {
     }
 }
 
-/// A file without a name, which nobody relies on: what is written becomes durable once, at the end.
-struct Unsynced<'a>(&'a File);
+fn empty<'a>(
+    file: impl Sparse + Resize + 'a,
+    format: Format,
+    new: &NewDisk,
+    fresh: &Fresh<'_>,
+) -> Result<Box<dyn WritableContainer + 'a>, DiskError> {
+    Ok(match format {
+        Format::Raw => {
+            file.set_len(new.size).map_err(DiskError::File)?;
+            Box::new(Raw::open(file, new.sector_size).map_err(DiskError::Open)?)
+        }
+        Format::Vhd => Box::new(create_vhd(file, new)?),
+        Format::Vhdx => {
+            let ids = fresh.write_ids().map_err(DiskError::File)?;
+            Box::new(VhdxWriter::create(file, new, ids)?)
+        }
+    })
+}
 
-impl ReadAt for Unsynced<'_> {
+/// A file without a name, which nobody relies on: what is written becomes durable once, at the end.
+struct Unsynced<T>(T);
+
+impl<T: ReadAt> ReadAt for Unsynced<T> {
     fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
         self.0.read_exact_at(buf, offset)
     }
 
     fn len(&self) -> io::Result<u64> {
-        ReadAt::len(self.0)
+        self.0.len()
     }
 }
 
-impl WriteAt for Unsynced<'_> {
+impl<T: WriteAt> WriteAt for Unsynced<T> {
     fn write_all_at(&self, buf: &[u8], offset: u64) -> io::Result<()> {
-        WriteAt::write_all_at(self.0, buf, offset)
+        self.0.write_all_at(buf, offset)
     }
 
     fn flush(&self) -> io::Result<()> {
@@ -183,13 +196,13 @@ impl WriteAt for Unsynced<'_> {
     }
 }
 
-impl Resize for Unsynced<'_> {
+impl<T: Resize> Resize for Unsynced<T> {
     fn set_len(&self, len: u64) -> io::Result<()> {
-        Resize::set_len(self.0, len)
+        self.0.set_len(len)
     }
 }
 
-impl Sparse for Unsynced<'_> {
+impl<T: Sparse> Sparse for Unsynced<T> {
     fn stored(&self, offset: u64, len: u64) -> io::Result<Stored> {
         self.0.stored(offset, len)
     }

@@ -8,7 +8,9 @@ use imprint_vdisk::{Reshape, begin_merge, check_link, finish_merge, merge};
 use super::child::children_of;
 use super::error::{ChainError, DiskError, LinkFault};
 use super::measure::own_bytes;
-use super::open::{Access, ChainOptions, Fresh, candidates, ids, not_found, open_file, reshaper};
+use super::open::{
+    Access, ChainOptions, Fresh, candidates, ids, not_found, open_file, reshaper, used_up,
+};
 
 /// What a merge did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +38,7 @@ pub fn merge_disk(
     progress: &Progress,
 ) -> Result<Merged, DiskError> {
     let file = open_file(child, options.format, Access::Write)?;
-    let mut leaf = reshaper(child, file, ids(fresh)?)?;
+    let mut leaf = used_up(child, file, ids(fresh)?)?;
     let (path, parent) = find_parent(child, &*leaf, options, fresh)?;
     let orphans = children_of(child, &*leaf, &options.folders)?;
     // After a merge that was stopped at its very end only the child is left to be removed.

@@ -14,6 +14,7 @@ mod child;
 mod compact;
 mod convert;
 mod copy;
+mod early;
 mod error;
 mod inspect;
 mod make;

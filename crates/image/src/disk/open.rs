@@ -14,6 +14,7 @@ use imprint_winvalues::{FileTime, Guid};
 use rustix::fs::{FlockOperation, OFlags};
 use rustix::io::Errno;
 
+use super::early::Early;
 use super::error::{ChainError, DiskError, LinkFault};
 use super::inspect::DiskInfo;
 
@@ -157,7 +158,24 @@ pub(super) fn reshaper(
     disk: DiskFile,
     ids: WriteIds,
 ) -> Result<Box<dyn Reshape>, ChainError> {
-    let DiskFile { file, format } = disk;
+    reshaper_in(path, Early::new(disk.file), disk.format, ids)
+}
+
+/// As [`reshaper`], of a disk that is merged into another and then removed.
+pub(super) fn used_up(
+    path: &Path,
+    disk: DiskFile,
+    ids: WriteIds,
+) -> Result<Box<dyn Reshape>, ChainError> {
+    reshaper_in(path, Early::used_up(disk.file), disk.format, ids)
+}
+
+fn reshaper_in(
+    path: &Path,
+    file: Early<File>,
+    format: Format,
+    ids: WriteIds,
+) -> Result<Box<dyn Reshape>, ChainError> {
     let opened = || -> Result<Box<dyn Reshape>, OpenError> {
         check_overlaps(&file, format)?;
         Ok(match format {

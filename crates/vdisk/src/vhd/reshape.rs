@@ -89,7 +89,8 @@ impl<T: Sparse + Resize> Reshape for VhdWriter<T> {
                 map.place(&self.file, block, ABSENT).map_err(WriteError::from)?;
             }
         }
-        let entries = u64::from(header.max_entries.get()).max(new);
+        // A table that moves gets what it needs, however many entries the old one claims to have.
+        let entries = if stays { u64::from(header.max_entries.get()).max(new) } else { new };
         header.max_entries = u32::try_from(entries).unwrap_or(u32::MAX).into();
         let footer = state.footer.with_size(size);
         let table = (!stays).then_some(old);

@@ -3,8 +3,8 @@
 use imprint_blockio::{BlockDevice, Extent, MemoryFile};
 use imprint_testkit::{FailingFile, Fault, Limit, Random};
 use imprint_vdisk::{
-    ChainBuilder, Container, CreateError, Kind, NewDisk, NewParent, OpenError, PathKind, Reshape,
-    Severity, Vhd, VhdWriter, WritableContainer, WriteError, create_vhd,
+    ChainBuilder, Container, CreateError, Format, Kind, NewDisk, NewParent, OpenError, PathKind,
+    Reshape, Severity, Vhd, VhdWriter, WritableContainer, WriteError, check_overlaps, create_vhd,
 };
 use imprint_winvalues::{FileTime, Guid};
 use proptest::prelude::*;
@@ -251,6 +251,8 @@ fn overlaps_and_lost_room_are_found() {
     );
     assert_eq!(found.len(), 2, "{found:?}");
     assert_eq!(found[1].severity(), Severity::Note);
+    let error = check_overlaps(&bytes.as_slice(), Format::Vhd).unwrap_err();
+    assert_eq!(error.to_string(), found[0].to_string());
 }
 
 proptest! {
@@ -335,6 +337,25 @@ fn disks_grow() {
     let fixed = MemoryFile::new(made(&new_disk(Kind::Fixed, 4096, None)));
     let error = VhdWriter::open(&fixed, ids(1)).unwrap().resize(8192).unwrap_err();
     assert_eq!(error.to_string(), "a VHD disk has no size that could be changed");
+}
+
+#[test]
+fn a_table_that_claims_four_billion_entries_moves_without_them() {
+    let mut bytes = made(&new_disk(Kind::Dynamic, 1 << 20, None));
+    let header = 512..1536;
+    bytes[540..544].fill(0xff);
+    bytes[548..552].fill(0);
+    let sum = bytes[header].iter().fold(0_u32, |sum, &byte| sum.wrapping_add(byte.into()));
+    bytes[548..552].copy_from_slice(&(!sum).to_be_bytes());
+    let file = MemoryFile::new(bytes);
+    let mut disk = VhdWriter::open(&file, ids(1)).unwrap();
+    disk.resize(1 << 30).unwrap();
+    disk.write(&[1; 512], (1 << 30) - 512).unwrap();
+    Box::new(disk).close().unwrap();
+    let bytes = file.into_bytes();
+    assert!(bytes.len() < 3 << 20);
+    assert_eq!(bytes[540..544], 512_u32.to_be_bytes());
+    assert_sound(&bytes);
 }
 
 #[test]

@@ -109,7 +109,7 @@ const BASE: [(&str, Refused, Change); 31] = [
     ("a kind that nobody knows", Refused::ByAll, |f| {
         f.footer(60, &7_u32.to_be_bytes());
     }),
-    ("a child without a parent's identity", Refused::ByAll, |f| {
+    ("a child without a parent's identity", Refused::ByUsers, |f| {
         f.footer(60, &4_u32.to_be_bytes());
     }),
     ("a fixed disk longer than its file", Refused::ByAll, |f| {
