@@ -1,5 +1,6 @@
 //! Disk files beside qemu-img and cp.
 
+use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -71,6 +72,9 @@ pub(crate) fn disk(workspace: &Workspace, options: &DiskBench) -> anyhow::Result
     Ok(())
 }
 
+/// The folder of the chain that is there.
+const CHAIN: &str = "chain";
+
 /// Everything the works need.
 struct Bench {
     raw: PathBuf,
@@ -102,8 +106,6 @@ impl Bench {
         let (mut ours, mut peer) = (Series::default(), Series::default());
         let out = self.scratch.path().join(format!("out.{}", work.output.name()));
         let input = self.input(work)?;
-        warm(&self.raw)?;
-        warm(&input)?;
         for run in 0..runs {
             eprintln!("{}: run {} of {runs}", work.name, run + 1);
             // Ours merges right after the chain is made. How fast memory comes depends on what was
@@ -111,6 +113,7 @@ impl Bench {
             if matches!(work.input, Input::Child) {
                 self.chain(work.output, "2", true)?;
             }
+            warm(&[&self.raw, &input])?;
             peer.push(self.measured(work.peer, &input, &out, &out)?);
             fs_err::remove_file(&out)?;
             // A merge uses its input up; it writes into the parent.
@@ -122,6 +125,7 @@ impl Bench {
                 }
                 Input::Converted(_) | Input::Chain => (input.clone(), out.clone()),
             };
+            warm(&chain_of(&input)?)?;
             ours.push(self.measured(work.ours, &input, &out, &written)?);
             if run == 0 {
                 self.compare(work.output, &written)?;
@@ -153,9 +157,23 @@ impl Bench {
                 word => command.arg(word),
             };
         }
+        self.take_memory()?;
         let mut sample = measure::run(&command, self.scratch.path())?;
         sample.bytes = Some(fs_err::metadata(written)?.blocks() * 512);
         Ok(sample)
+    }
+
+    /// Makes sure that the memory a run needs for what it writes is this machine's own. A virtual machine
+    /// gives free memory back to its host within seconds, and getting it again takes four times as long
+    /// as the copying that is to be measured: whoever came first after something was removed would win.
+    fn take_memory(&self) -> anyhow::Result<()> {
+        let path = self.scratch.path().join("memory");
+        let mut file = fs_err::File::create_new(&path)?;
+        let piece = vec![1; 1 << 20];
+        for _ in 0..2 << 10 {
+            file.write_all(&piece)?;
+        }
+        Ok(fs_err::remove_file(path)?)
     }
 
     /// The file that ours, and for conversions the peer too, reads: made by qemu-img, or a chain.
@@ -183,7 +201,7 @@ impl Bench {
 
     /// Makes a chain with the contents of the volume.
     fn chain(&self, ending: Ending, depth: &str, leaf_only: bool) -> anyhow::Result<PathBuf> {
-        let folder = self.scratch.path().join("chain");
+        let folder = self.scratch.path().join(CHAIN);
         if folder.exists() {
             fs_err::remove_dir_all(&folder)?;
         }
@@ -252,8 +270,21 @@ impl Bench {
     }
 }
 
-/// Reads a file once, so that all runs find the page cache warm.
-fn warm(path: &Path) -> anyhow::Result<()> {
-    std::io::copy(&mut fs_err::File::open(path)?, &mut std::io::sink())?;
+/// A disk and, if it lies in the folder of a chain, all disks of that.
+fn chain_of(leaf: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    match leaf.parent() {
+        Some(folder) if folder.ends_with(CHAIN) => {
+            fs_err::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect()
+        }
+        _ => Ok(vec![leaf.to_owned()]),
+    }
+}
+
+/// Reads files, so that a run finds them in the page cache. Before every run: some machines give
+/// memory back that was not used for a while.
+fn warm(files: &[impl AsRef<Path>]) -> anyhow::Result<()> {
+    for file in files {
+        std::io::copy(&mut fs_err::File::open(file.as_ref())?, &mut std::io::sink())?;
+    }
     Ok(())
 }
