@@ -50,7 +50,9 @@ pub use error::{
     Corruption, CreateError, OpenError, ReadError, RefusedWrite, ReshapeError, Structure,
     WriteError,
 };
-pub use merge::{MergeError, begin_merge, finish_merge, merge};
+pub use merge::{
+    MERGE_PIECE, MergeError, MergeStep, begin_merge, finish_merge, merge, merge_steps, read_merged,
+};
 pub use parent::{ParentLink, ParentPath, PathKind};
 pub use raw::Raw;
 pub use reshape::Reshape;

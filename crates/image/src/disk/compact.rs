@@ -7,7 +7,6 @@ use imprint_blockio::{Extent, Sparse};
 use imprint_progress::Progress;
 use imprint_vdisk::{
     ChainBuilder, Container, Format, Kind, NewDisk, NewParent, ParentLink, PathKind, ReadError,
-    merge,
 };
 use imprint_winvalues::{FileTime, Guid};
 
@@ -15,6 +14,7 @@ use super::copy::{CopyOptions, copy_disk};
 use super::error::DiskError;
 use super::make::{Making, Naming, Shape};
 use super::measure::{data_bytes, own_bytes};
+use super::merge_ahead::merge_ahead;
 use super::open::{Access, Fresh, open_file, open_sound};
 
 /// Sizes of a file before and after.
@@ -56,7 +56,7 @@ pub fn compact_disk(
     progress.begin("measuring", 0, 0);
     if view.kind() == Kind::Differencing {
         progress.begin("copying", own_bytes(&view, progress)?, 0);
-        merge(&view, &*target, progress)?;
+        merge_ahead(&view, &*target, progress)?;
     } else {
         let whole: Box<dyn Container + '_> = Box::new(view);
         let whole = ChainBuilder::for_reading(whole).finish().map_err(DiskError::Link)?;

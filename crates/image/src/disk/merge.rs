@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use imprint_progress::Progress;
-use imprint_vdisk::{Reshape, begin_merge, check_link, finish_merge, merge};
+use imprint_vdisk::{Reshape, begin_merge, check_link, finish_merge};
 
 use super::child::children_of;
 use super::error::{ChainError, DiskError, LinkFault};
 use super::measure::own_bytes;
+use super::merge_ahead::merge_ahead;
 use super::open::{
     Access, ChainOptions, Fresh, candidates, ids, not_found, open_file, reshaper, used_up,
 };
@@ -67,7 +68,7 @@ fn run(
     progress.begin("measuring", 0, 0);
     progress.begin("merging", own_bytes(leaf, progress)?, 0);
     begin_merge(leaf, parent, fresh.guid().map_err(DiskError::File)?)?;
-    merge(leaf, parent, progress)?;
+    merge_ahead(leaf, parent, progress)?;
     Ok(finish_merge(leaf, parent)?)
 }
 

@@ -20,6 +20,7 @@ mod inspect;
 mod make;
 mod measure;
 mod merge;
+mod merge_ahead;
 mod open;
 mod reshape;
 mod room;
