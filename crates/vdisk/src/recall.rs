@@ -6,8 +6,8 @@ use imprint_blockio::Extent;
 
 /// Bytes of the disk for which one place remembers one extent.
 const GRANULE: u64 = 64 << 10;
-/// Places: 40 bytes each, 1.25 MiB, for the whole of a disk of 2 GiB or as much of a larger one.
-const PLACES: usize = 1 << 15;
+/// Places: 40 bytes each, 2.5 MiB, for the whole of a disk of 4 GiB or as much of a larger one.
+const PLACES: usize = 1 << 16;
 
 /// Extents found in the disks of a chain. Small reads through a long chain ask here first: a table and
 /// a bitmap of every disk are more memory than a processor has close by.

@@ -21,7 +21,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 100_000)]
     reads: usize,
     /// Passes of each side, in turn; the median counts.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 25)]
     passes: usize,
 }
 
