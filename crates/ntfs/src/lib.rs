@@ -1,0 +1,37 @@
+//! NTFS volumes, read without a driver.
+//!
+//! Specification: there is none; the documentation of libfsntfs and the headers of ntfs-3g describe what
+//! Windows does.
+//!
+//! ```text
+//!  boot sector ─► Geometry ─► `$MFT` ─► FileRecord ─► Attribute ─► Value: in the record
+//!                                                                      or Run, Run, Run
+//! ```
+//!
+//! **Contract.** Everything on a volume is hostile: counts and places are held against what holds them before
+//! they are used. An error names the record, the attribute, the field, what it should be and is, and the byte
+//! of the volume where it stands.
+//!
+//! **Limits.** NTFS 3.0 and 3.1, sectors of 256 to 4096 bytes, clusters of up to 2 MiB, file records of up to
+//! 4 KiB.
+#![forbid(unsafe_code)]
+
+mod attribute;
+mod boot;
+mod clusters;
+mod error;
+mod layout;
+mod list;
+mod record;
+mod runs;
+mod units;
+mod volume;
+
+pub use attribute::{Attribute, Attributes, NonResident, Value};
+pub use boot::Geometry;
+pub use clusters::{Clusters, Piece};
+pub use error::{AttributeKind, Corruption, ReadError, Structure};
+pub use record::{FileRecord, FileReference};
+pub use runs::{Run, write_runs};
+pub use units::{Lcn, RecordNumber, Vcn};
+pub use volume::Volume;

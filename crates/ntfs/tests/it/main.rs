@@ -1,0 +1,4 @@
+//! Volumes held against other programs.
+
+#[cfg(test)]
+mod volume;
