@@ -85,13 +85,13 @@ impl Clusters {
     ///
     /// # Errors
     /// [`Corruption`] if there are fewer clusters than the bytes need.
-    pub(crate) fn finish(self, offset: u64) -> Result<Self, Corruption> {
+    pub(crate) fn check_size(&self, offset: u64) -> Result<(), Corruption> {
         let (limit, size) = (self.end().0.saturating_mul(self.cluster_size), self.size);
         if size > limit {
             let at = offset + 0x30;
             return Err(Corruption::past_end(self.structure, at, "value", limit, size));
         }
-        Ok(self)
+        Ok(())
     }
 
     fn end(&self) -> Vcn {

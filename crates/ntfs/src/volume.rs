@@ -3,15 +3,15 @@
 use imprint_blockio::{Expected, ReadAt};
 
 use crate::attribute::{Attribute, NonResident, Value};
-use crate::clusters::Clusters;
-use crate::list::{ListEntry, read_list};
+use crate::clusters::{Clusters, Piece};
+use crate::file::Records;
 use crate::record::Protected;
 use crate::{AttributeKind, Corruption, FileRecord, Geometry, ReadError, RecordNumber, Structure};
 
 /// `$MFT`'s own record.
 const MFT: RecordNumber = RecordNumber(0);
 /// Attribute lists are at most 256 KiB long, in Windows as well.
-const MAX_LIST: u64 = 256 << 10;
+pub(crate) const MAX_LIST: u64 = 256 << 10;
 
 /// A volume, open for reading. Many threads may read at once.
 #[derive(Debug)]
@@ -28,8 +28,38 @@ impl<D: ReadAt> Volume<D> {
     /// [`ReadError`] if its boot sector or the record of `$MFT` is not as it should be.
     pub fn open(device: D) -> Result<Self, ReadError> {
         let geometry = Geometry::read(&device)?;
-        let mft = read_mft(&device, &geometry)?;
-        Ok(Self { device, geometry, mft })
+        let mft = first_part(&device, &geometry)?;
+        let mut volume = Self { device, geometry, mft };
+        volume.find_rest()?;
+        Ok(volume)
+    }
+
+    /// Finds the parts of `$MFT` that its attribute list names. The record of each lies in the parts before it.
+    fn find_rest(&mut self) -> Result<(), ReadError> {
+        let mut bytes = Vec::new();
+        let at = self.load(MFT, &mut bytes)?;
+        let clusters = self.geometry.clusters();
+        let Some(record) = FileRecord::parse(&bytes, MFT, at, clusters)? else { return Ok(()) };
+        let Some(list) = record.find(AttributeKind::ATTRIBUTE_LIST)? else {
+            return Ok(self.mft.check_size(at)?);
+        };
+        let mut records = Records::new(&record);
+        for entry in self.list(&list)? {
+            if entry.kind != AttributeKind::DATA || entry.first_vcn.0 == 0 {
+                continue;
+            }
+            let mut next = None;
+            records.with(self, &entry, list.offset, |part| {
+                if let Value::NonResident(value) = part.value {
+                    let mut mft = self.mft.clone();
+                    mft.add(part.offset, &value)?;
+                    next = Some(mft);
+                }
+                Ok(())
+            })?;
+            self.mft = next.unwrap_or_else(|| self.mft.clone());
+        }
+        Ok(self.mft.check_size(at)?)
     }
 
     /// Its measures.
@@ -60,7 +90,9 @@ impl<D: ReadAt> Volume<D> {
     ) -> Result<Clusters, Corruption> {
         let structure = Structure::Attribute(attribute.record, attribute.kind);
         let cluster_size = self.geometry.cluster_size;
-        Clusters::begin(structure, attribute.offset, value, cluster_size)?.finish(attribute.offset)
+        let clusters = Clusters::begin(structure, attribute.offset, value, cluster_size)?;
+        clusters.check_size(attribute.offset)?;
+        Ok(clusters)
     }
 
     /// Reads a record into `bytes`, which it fills; `None` if it is not in use.
@@ -72,57 +104,57 @@ impl<D: ReadAt> Volume<D> {
         number: RecordNumber,
         bytes: &'a mut Vec<u8>,
     ) -> Result<Option<FileRecord<'a>>, ReadError> {
-        read_record(&self.device, &self.geometry, &self.mft, number, bytes)
+        let at = self.load(number, bytes)?;
+        Ok(FileRecord::parse(bytes, number, at, self.geometry.clusters())?)
+    }
+
+    /// Reads a record and joins its sectors; returns where it stands on the volume.
+    pub(crate) fn load(&self, number: RecordNumber, bytes: &mut Vec<u8>) -> Result<u64, ReadError> {
+        load(&self.device, &self.geometry, &self.mft, number, bytes)
     }
 }
 
-fn read_record<'a>(
+/// Reads a record that is at its place of `$MFT`, joins its sectors, and returns where it stands on the volume.
+/// Zeros stay as they are: records that were never used need not be formatted.
+fn load(
     device: &impl ReadAt,
     geometry: &Geometry,
     mft: &Clusters,
     number: RecordNumber,
-    bytes: &'a mut Vec<u8>,
-) -> Result<Option<FileRecord<'a>>, ReadError> {
+    bytes: &mut Vec<u8>,
+) -> Result<u64, ReadError> {
     let size = u64::from(geometry.record_size);
     bytes.clear();
     bytes.resize(usize::try_from(size).unwrap_or(0), 0);
     let within = number.0.saturating_mul(size);
     mft.read(device, bytes, within)?;
     let at = match mft.piece(within, 1) {
-        Some(crate::Piece::Data { offset, .. }) => offset,
-        // Zeros are no record.
-        Some(crate::Piece::Zero { .. }) | None => 0,
+        Some(Piece::Data { offset, .. }) => offset,
+        // Zeros stand nowhere.
+        Some(Piece::Zero { .. }) | None => 0,
     };
-    open_record(geometry, number, at, bytes)
+    join(number, at, bytes)?;
+    Ok(at)
 }
 
-/// Joins and checks a record that stands at `at` of the volume.
-fn open_record<'a>(
-    geometry: &Geometry,
-    number: RecordNumber,
-    at: u64,
-    bytes: &'a mut [u8],
-) -> Result<Option<FileRecord<'a>>, ReadError> {
-    // Records that were never used need not be formatted.
+fn join(number: RecordNumber, at: u64, bytes: &mut [u8]) -> Result<(), Corruption> {
     if bytes.iter().all(|&byte| byte == 0) {
-        return Ok(None);
+        return Ok(());
     }
-    Protected::record(number, at).join_sectors(bytes)?;
-    Ok(FileRecord::parse(bytes, number, at, geometry.clusters())?)
+    Protected::record(number, at).join_sectors(bytes)
 }
 
-/// Finds out where `$MFT` is. Its first part must describe all records in which the other parts are, each by
-/// the parts before it.
-fn read_mft(device: &impl ReadAt, geometry: &Geometry) -> Result<Clusters, ReadError> {
+/// Reads the part of `$MFT`'s data that its first record describes.
+fn first_part(device: &impl ReadAt, geometry: &Geometry) -> Result<Clusters, ReadError> {
     let at = geometry.mft.0 * u64::from(geometry.cluster_size);
     let structure = Structure::FileRecord(MFT);
     let mut bytes = vec![0; usize::try_from(geometry.record_size).unwrap_or(0)];
     let length = bytes.len() as u64;
     let failed = |source| ReadError::Io { structure, offset: at, length, source };
     device.read_exact_at(&mut bytes, at).map_err(failed)?;
-    let record = open_record(geometry, MFT, at, &mut bytes)?;
-    let Some(record) = record else {
-        let (expected, field) = (Expected::Exactly(1), "in use");
+    join(MFT, at, &mut bytes)?;
+    let Some(record) = FileRecord::parse(&bytes, MFT, at, geometry.clusters())? else {
+        let (expected, field) = (Expected::Exactly(1), "flags");
         return Err(Corruption::code(structure, at + 0x16, field, expected, 0).into());
     };
     let structure = Structure::Attribute(MFT, AttributeKind::DATA);
@@ -131,52 +163,5 @@ fn read_mft(device: &impl ReadAt, geometry: &Geometry) -> Result<Clusters, ReadE
     let Value::NonResident(first) = data.value else {
         return Err(missing("values in clusters").into());
     };
-    let cluster_size = geometry.cluster_size;
-    let mut mft = Clusters::begin(structure, data.offset, &first, cluster_size)?;
-    for entry in mft_parts(device, geometry, &record)? {
-        let mut bytes = Vec::new();
-        let part = read_record(device, geometry, &mft, entry.reference.record, &mut bytes)?;
-        let Some(part) = part else { return Err(missing("records of further parts").into()) };
-        let found = part.attributes().find_map(|attribute| match attribute {
-            Ok(found) if found.kind == entry.kind && found.instance == entry.instance => {
-                Some(Ok(found))
-            }
-            Ok(_) => None,
-            Err(error) => Some(Err(error)),
-        });
-        let found = found.transpose()?.ok_or_else(|| missing("further parts"))?;
-        let Value::NonResident(next) = found.value else {
-            return Err(missing("values in clusters").into());
-        };
-        mft.add(found.offset, &next)?;
-    }
-    Ok(mft.finish(data.offset)?)
-}
-
-/// The entries of `$MFT`'s attribute list for the further parts of its data.
-fn mft_parts(
-    device: &impl ReadAt,
-    geometry: &Geometry,
-    record: &FileRecord<'_>,
-) -> Result<Vec<ListEntry>, ReadError> {
-    let Some(list) = record.find(AttributeKind::ATTRIBUTE_LIST)? else { return Ok(Vec::new()) };
-    let structure = Structure::Attribute(MFT, AttributeKind::ATTRIBUTE_LIST);
-    let bytes = match list.value {
-        Value::Resident(bytes) => bytes.to_vec(),
-        Value::NonResident(first) => {
-            let clusters = Clusters::begin(structure, list.offset, &first, geometry.cluster_size)?;
-            let clusters = clusters.finish(list.offset)?;
-            if clusters.size() > MAX_LIST {
-                let (at, expected) = (list.offset + 0x30, Expected::AtMost(MAX_LIST));
-                let actual = clusters.size();
-                return Err(Corruption::number(structure, at, "bytes", expected, actual).into());
-            }
-            let mut bytes = vec![0; usize::try_from(clusters.size()).unwrap_or(0)];
-            clusters.read(device, &mut bytes, 0)?;
-            bytes
-        }
-    };
-    let entries = read_list(&bytes, structure, list.offset)?;
-    let further = |entry: &ListEntry| entry.kind == AttributeKind::DATA && entry.first_vcn.0 > 0;
-    Ok(entries.into_iter().filter(further).collect())
+    Ok(Clusters::begin(structure, data.offset, &first, geometry.cluster_size)?)
 }

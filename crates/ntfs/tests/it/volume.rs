@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use imprint_ntfs::{AttributeKind, Clusters, RecordNumber, Value, Volume};
-use imprint_testkit::tools;
+use imprint_ntfs::{AttributeKind, Clusters, FileValue, RecordNumber, Value, Volume};
+use imprint_testkit::{Mount, tools};
 
 /// Runs a tool that must succeed and returns what it prints.
 fn run(tool: &str, arguments: &[&str]) -> Vec<u8> {
@@ -14,11 +14,11 @@ fn run(tool: &str, arguments: &[&str]) -> Vec<u8> {
     output.stdout
 }
 
-/// A volume of 64 MiB with sectors and clusters of these sizes.
-fn volume(folder: &Path, sector: u32, cluster: u32) -> PathBuf {
+/// A volume of so many MiB with sectors and clusters of these sizes.
+fn volume(folder: &Path, mebibytes: u64, sector: u32, cluster: u32) -> PathBuf {
     let path = folder.join("volume");
     let file = fs_err::File::create(&path).unwrap();
-    file.set_len(64 << 20).unwrap();
+    file.set_len(mebibytes << 20).unwrap();
     let (sector, cluster) = (sector.to_string(), cluster.to_string());
     run("mkntfs", &["-F", "-Q", "-q", "-s", &sector, "-c", &cluster, path.to_str().unwrap()]);
     path
@@ -45,7 +45,7 @@ fn read(volume: &Volume<fs_err::File>, clusters: &Clusters) -> Vec<u8> {
 #[track_caller]
 fn check(sector: u32, cluster: u32) {
     let folder = tempfile::tempdir().unwrap();
-    let path = volume(folder.path(), sector, cluster);
+    let path = volume(folder.path(), 64, sector, cluster);
     let volume = Volume::open(fs_err::File::open(&path).unwrap()).unwrap();
     let geometry = volume.geometry();
     assert_eq!((geometry.sector_size, geometry.cluster_size), (sector, cluster));
@@ -81,4 +81,52 @@ fn interop_system_files_are_those_ntfscat_shows() {
     check(512, 512);
     check(512, 65_536);
     check(4096, 4096);
+}
+
+/// All files of a volume that have a name of their own.
+fn files(volume: &Volume<fs_err::File>) -> Vec<imprint_ntfs::File> {
+    let numbers = (24..volume.records()).map(RecordNumber);
+    numbers.filter_map(|number| volume.file(number).unwrap()).collect()
+}
+
+/// A file of a thousand runs and one of 200 names: both need several records.
+#[test]
+fn interop_files_of_many_records_are_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = volume(folder.path(), 48, 512, 4096);
+    let at = Mount::ntfs(&path, &folder.path().join("at"), "rw");
+    let at_path = at.path();
+    // All of the volume in files of one cluster, every second of which goes again: what is free is in pieces.
+    let filler = |number: u32| at_path.join(format!("filler {number}"));
+    let full = (0..).find(|&number| fs_err::write(filler(number), [1; 4096]).is_err()).unwrap();
+    for number in (0..=full).step_by(2) {
+        fs_err::remove_file(filler(number)).unwrap();
+    }
+    let expected: Vec<u8> =
+        (0..4000_u32).flat_map(|number| number.to_le_bytes().repeat(1024)).collect();
+    fs_err::write(at_path.join("long"), &expected).unwrap();
+    fs_err::write(at_path.join("named"), b"names").unwrap();
+    for number in 0..200 {
+        fs_err::hard_link(at_path.join("named"), at_path.join(format!("name {number:0100}")))
+            .unwrap();
+    }
+    drop(at);
+    let volume = Volume::open(fs_err::File::open(&path).unwrap()).unwrap();
+    let files = files(&volume);
+    let names = |file: &imprint_ntfs::File| {
+        file.attributes.iter().filter(|a| a.kind == AttributeKind::FILE_NAME).count()
+    };
+    let many = files.iter().find(|file| file.links > 100).unwrap();
+    assert_eq!((many.links, names(many)), (201, 201));
+    let runs = |file: &imprint_ntfs::File| {
+        file.attributes.iter().find_map(|attribute| match &attribute.value {
+            FileValue::Clusters(clusters) if attribute.kind == AttributeKind::DATA => {
+                Some(clusters.clone())
+            }
+            _ => None,
+        })
+    };
+    let long = files.iter().filter_map(runs).find(|c| c.size() == expected.len() as u64).unwrap();
+    assert!(long.runs().len() > 500, "{}", long.runs().len());
+    assert!(read(&volume, &long) == expected);
 }

@@ -1,0 +1,234 @@
+//! A file with all its attributes, from however many records.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use imprint_blockio::{Expected, ReadAt};
+
+use crate::attribute::{Attribute, Value};
+use crate::clusters::Clusters;
+use crate::list::{ListEntry, read_list};
+use crate::volume::MAX_LIST;
+use crate::{
+    AttributeKind, Corruption, FileRecord, FileReference, ReadError, RecordNumber, Structure,
+    Volume,
+};
+
+/// A file: its first record's header, and all its attributes.
+#[derive(Clone, Debug)]
+pub struct File {
+    /// What others refer to it by.
+    pub reference: FileReference,
+    /// Whether it is a directory.
+    pub is_directory: bool,
+    /// How many `$FILE_NAME` attributes its first record says it has.
+    pub links: u16,
+    /// Its attributes but the attribute list, in their order; parts of one value as one.
+    pub attributes: Vec<FileAttribute>,
+}
+
+/// An attribute, whole.
+#[derive(Clone, Debug)]
+pub struct FileAttribute {
+    /// Its type.
+    pub kind: AttributeKind,
+    /// Its name, UTF-16LE.
+    pub name: Box<[u8]>,
+    /// 0x0001 compressed, 0x4000 encrypted, 0x8000 sparse.
+    pub flags: u16,
+    /// Where it stands, or its first part: bytes from the start of the volume.
+    pub offset: u64,
+    /// Its value.
+    pub value: FileValue,
+}
+
+/// The value of an attribute.
+#[derive(Clone, Debug)]
+pub enum FileValue {
+    /// It stands in a record.
+    Resident(Box<[u8]>),
+    /// It stands in clusters.
+    Clusters(Clusters),
+}
+
+impl<D: ReadAt> Volume<D> {
+    /// Reads all attributes of a file. `None` if the record is not in use, or continues another.
+    ///
+    /// # Errors
+    /// [`ReadError`] for the first thing that is wrong with any of its records.
+    pub fn file(&self, number: RecordNumber) -> Result<Option<File>, ReadError> {
+        let mut bytes = Vec::new();
+        let Some(record) = self.record(number, &mut bytes)? else { return Ok(None) };
+        if record.base().is_some() {
+            return Ok(None);
+        }
+        self.file_of(&record).map(Some)
+    }
+
+    /// Reads all attributes of the file whose first record this is.
+    ///
+    /// # Errors
+    /// As [`Self::file`].
+    pub fn file_of(&self, record: &FileRecord<'_>) -> Result<File, ReadError> {
+        let attributes = match record.find(AttributeKind::ATTRIBUTE_LIST)? {
+            None => {
+                let whole = record.attributes().map(|attribute| self.whole(&attribute?));
+                whole.collect::<Result<_, ReadError>>()?
+            }
+            Some(list) => self.listed(record, &list)?,
+        };
+        let (reference, is_directory, links) =
+            (record.reference(), record.is_directory(), record.links());
+        Ok(File { reference, is_directory, links, attributes })
+    }
+
+    /// An attribute that one record describes whole.
+    fn whole(&self, attribute: &Attribute<'_>) -> Result<FileAttribute, ReadError> {
+        let value = match attribute.value {
+            Value::Resident(value) => FileValue::Resident(value.into()),
+            Value::NonResident(first) => FileValue::Clusters(self.clusters(attribute, &first)?),
+        };
+        Ok(FileAttribute::new(attribute, value))
+    }
+
+    /// The entries of an attribute list.
+    pub(crate) fn list(&self, list: &Attribute<'_>) -> Result<Vec<ListEntry>, ReadError> {
+        let structure = Structure::Attribute(list.record, list.kind);
+        let bytes = match list.value {
+            Value::Resident(bytes) => bytes.to_vec(),
+            Value::NonResident(first) => {
+                let clusters = self.clusters(list, &first)?;
+                if clusters.size() > MAX_LIST {
+                    let (at, expected) = (list.offset + 0x30, Expected::AtMost(MAX_LIST));
+                    let actual = clusters.size();
+                    return Err(Corruption::number(structure, at, "bytes", expected, actual).into());
+                }
+                let mut bytes = vec![0; usize::try_from(clusters.size()).unwrap_or(0)];
+                clusters.read(self.device(), &mut bytes, 0)?;
+                bytes
+            }
+        };
+        Ok(read_list(&bytes, structure, list.offset)?)
+    }
+
+    /// The attributes that a list names, in its order.
+    fn listed(
+        &self,
+        record: &FileRecord<'_>,
+        list: &Attribute<'_>,
+    ) -> Result<Vec<FileAttribute>, ReadError> {
+        let mut found: Vec<FileAttribute> = Vec::new();
+        let mut records = Records::new(record);
+        for entry in self.list(list)? {
+            records.with(self, &entry, list.offset, |part| {
+                match (part.value, found.last_mut()) {
+                    (
+                        Value::NonResident(next),
+                        Some(FileAttribute {
+                            kind,
+                            name,
+                            value: FileValue::Clusters(clusters),
+                            ..
+                        }),
+                    ) if next.first.0 > 0 && *kind == part.kind && **name == *part.name => {
+                        Ok(clusters.add(part.offset, &next)?)
+                    }
+                    (Value::NonResident(first), _) => {
+                        let structure = Structure::Attribute(part.record, part.kind);
+                        let cluster_size = self.geometry().cluster_size;
+                        let clusters =
+                            Clusters::begin(structure, part.offset, &first, cluster_size)?;
+                        found.push(FileAttribute::new(part, FileValue::Clusters(clusters)));
+                        Ok(())
+                    }
+                    (Value::Resident(value), _) => {
+                        found.push(FileAttribute::new(part, FileValue::Resident(value.into())));
+                        Ok(())
+                    }
+                }
+            })?;
+        }
+        for attribute in &found {
+            if let FileValue::Clusters(clusters) = &attribute.value {
+                clusters.check_size(attribute.offset)?;
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl FileAttribute {
+    fn new(attribute: &Attribute<'_>, value: FileValue) -> Self {
+        Self {
+            kind: attribute.kind,
+            name: attribute.name.into(),
+            flags: attribute.flags,
+            offset: attribute.offset,
+            value,
+        }
+    }
+}
+
+/// The records that continue a file, each read once.
+pub(crate) struct Records<'a> {
+    base: &'a FileRecord<'a>,
+    /// Their bytes, and where they stand on the volume.
+    further: HashMap<RecordNumber, (Vec<u8>, u64)>,
+}
+
+impl<'a> Records<'a> {
+    pub(crate) fn new(base: &'a FileRecord<'a>) -> Self {
+        Self { base, further: HashMap::new() }
+    }
+
+    /// Shows the attribute that an entry of the list, which stands at `list`, names.
+    pub(crate) fn with(
+        &mut self,
+        volume: &Volume<impl ReadAt>,
+        entry: &ListEntry,
+        list: u64,
+        show: impl FnOnce(&Attribute<'_>) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
+        let missing = |field| {
+            let structure = Structure::Attribute(self.base.number(), entry.kind);
+            Corruption::number(structure, list, field, Expected::Exactly(1), 0)
+        };
+        let number = entry.reference.record;
+        if number == self.base.number() {
+            let found = pick(self.base, entry)?;
+            return show(&found.ok_or_else(|| missing("attributes that the list names"))?);
+        }
+        let (bytes, at) = match self.further.entry(number) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(place) => {
+                let mut bytes = Vec::new();
+                let at = volume.load(number, &mut bytes)?;
+                place.insert((bytes, at))
+            }
+        };
+        let clusters = volume.geometry().clusters();
+        let record = FileRecord::parse(bytes, number, *at, clusters)?;
+        let base = Some(self.base.reference());
+        let belongs = |record: &FileRecord<'_>| {
+            record.base() == base && record.reference() == entry.reference
+        };
+        let record = record.filter(belongs);
+        let record = record.ok_or_else(|| missing("records that continue the file"))?;
+        let found = pick(&record, entry)?;
+        show(&found.ok_or_else(|| missing("attributes that the list names"))?)
+    }
+}
+
+/// The attribute of a record that an entry of a list names.
+fn pick<'a>(
+    record: &FileRecord<'a>,
+    entry: &ListEntry,
+) -> Result<Option<Attribute<'a>>, Corruption> {
+    for attribute in record.attributes() {
+        let attribute = attribute?;
+        if attribute.kind == entry.kind && attribute.instance == entry.instance {
+            return Ok(Some(attribute));
+        }
+    }
+    Ok(None)
+}
