@@ -120,33 +120,26 @@ impl<D: ReadAt> Volume<D> {
         let mut found: Vec<FileAttribute> = Vec::new();
         let mut records = Records::new(record);
         for entry in self.list(list)? {
-            records.with(self, &entry, list.offset, |part| {
-                match (part.value, found.last_mut()) {
-                    (
-                        Value::NonResident(next),
-                        Some(FileAttribute {
-                            kind,
-                            name,
-                            value: FileValue::Clusters(clusters),
-                            ..
-                        }),
-                    ) if next.first.0 > 0 && *kind == part.kind && **name == *part.name => {
-                        Ok(clusters.add(part.offset, &next)?)
-                    }
-                    (Value::NonResident(first), _) => {
-                        let structure = Structure::Attribute(part.record, part.kind);
-                        let cluster_size = self.geometry().cluster_size;
-                        let clusters =
-                            Clusters::begin(structure, part.offset, &first, cluster_size)?;
-                        found.push(FileAttribute::new(part, FileValue::Clusters(clusters)));
-                        Ok(())
-                    }
-                    (Value::Resident(value), _) => {
-                        found.push(FileAttribute::new(part, FileValue::Resident(value.into())));
-                        Ok(())
-                    }
+            records.load(self, &entry)?;
+            let part = records.attribute(&entry, list.offset, self.geometry().clusters())?;
+            let last =
+                found.last_mut().filter(|last| last.kind == part.kind && *last.name == *part.name);
+            match (part.value, last.map(|last| &mut last.value)) {
+                (Value::NonResident(next), Some(FileValue::Clusters(clusters)))
+                    if next.first.0 > 0 =>
+                {
+                    clusters.add(part.offset, &next)?;
                 }
-            })?;
+                (Value::NonResident(first), _) => {
+                    let structure = Structure::Attribute(part.record, part.kind);
+                    let cluster_size = self.geometry().cluster_size;
+                    let clusters = Clusters::begin(structure, part.offset, &first, cluster_size)?;
+                    found.push(FileAttribute::new(&part, FileValue::Clusters(clusters)));
+                }
+                (Value::Resident(value), _) => {
+                    found.push(FileAttribute::new(&part, FileValue::Resident(value.into())));
+                }
+            }
         }
         for attribute in &found {
             if let FileValue::Clusters(clusters) = &attribute.value {
@@ -181,41 +174,49 @@ impl<'a> Records<'a> {
         Self { base, further: HashMap::new() }
     }
 
-    /// Shows the attribute that an entry of the list, which stands at `list`, names.
-    pub(crate) fn with(
+    /// Reads the record that an entry of the list names, if it was not read before.
+    pub(crate) fn load(
         &mut self,
         volume: &Volume<impl ReadAt>,
         entry: &ListEntry,
-        list: u64,
-        show: impl FnOnce(&Attribute<'_>) -> Result<(), ReadError>,
     ) -> Result<(), ReadError> {
+        let number = entry.reference.record;
+        if number == self.base.number() {
+            return Ok(());
+        }
+        if let Entry::Vacant(place) = self.further.entry(number) {
+            let mut bytes = Vec::new();
+            let at = volume.load(number, &mut bytes)?;
+            place.insert((bytes, at));
+        }
+        Ok(())
+    }
+
+    /// The attribute that an entry of the list, which stands at `list`, names; its record was read. `clusters` is
+    /// how many the volume has.
+    ///
+    /// # Errors
+    /// [`Corruption`] if the record is not one of the file's, or has no such attribute.
+    pub(crate) fn attribute(
+        &self,
+        entry: &ListEntry,
+        list: u64,
+        clusters: u64,
+    ) -> Result<Attribute<'_>, Corruption> {
         let missing = |field| {
             let structure = Structure::Attribute(self.base.number(), entry.kind);
             Corruption::number(structure, list, field, Expected::Exactly(1), 0)
         };
         let number = entry.reference.record;
-        if number == self.base.number() {
-            let found = pick(self.base, entry)?;
-            return show(&found.ok_or_else(|| missing("attributes that the list names"))?);
-        }
-        let (bytes, at) = match self.further.entry(number) {
-            Entry::Occupied(there) => there.into_mut(),
-            Entry::Vacant(place) => {
-                let mut bytes = Vec::new();
-                let at = volume.load(number, &mut bytes)?;
-                place.insert((bytes, at))
-            }
+        let record = match self.further.get(&number) {
+            None => Some(*self.base).filter(|base| base.number() == number),
+            Some((bytes, at)) => FileRecord::parse(bytes, number, *at, clusters)?
+                .filter(|record| record.base() == Some(self.base.reference()))
+                .filter(|record| record.reference() == entry.reference),
         };
-        let clusters = volume.geometry().clusters();
-        let record = FileRecord::parse(bytes, number, *at, clusters)?;
-        let base = Some(self.base.reference());
-        let belongs = |record: &FileRecord<'_>| {
-            record.base() == base && record.reference() == entry.reference
-        };
-        let record = record.filter(belongs);
         let record = record.ok_or_else(|| missing("records that continue the file"))?;
         let found = pick(&record, entry)?;
-        show(&found.ok_or_else(|| missing("attributes that the list names"))?)
+        found.ok_or_else(|| missing("attributes that the list names"))
     }
 }
 

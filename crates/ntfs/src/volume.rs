@@ -48,16 +48,11 @@ impl<D: ReadAt> Volume<D> {
             if entry.kind != AttributeKind::DATA || entry.first_vcn.0 == 0 {
                 continue;
             }
-            let mut next = None;
-            records.with(self, &entry, list.offset, |part| {
-                if let Value::NonResident(value) = part.value {
-                    let mut mft = self.mft.clone();
-                    mft.add(part.offset, &value)?;
-                    next = Some(mft);
-                }
-                Ok(())
-            })?;
-            self.mft = next.unwrap_or_else(|| self.mft.clone());
+            records.load(self, &entry)?;
+            let part = records.attribute(&entry, list.offset, clusters)?;
+            if let Value::NonResident(next) = part.value {
+                self.mft.add(part.offset, &next)?;
+            }
         }
         Ok(self.mft.check_size(at)?)
     }
