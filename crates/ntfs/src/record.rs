@@ -52,7 +52,7 @@ pub struct FileRecord<'a> {
 }
 
 impl<'a> FileRecord<'a> {
-    /// Checks a record whose sectors were joined ([`join_sectors`]). `None` if it is not in use.
+    /// Checks a record whose sectors were joined ([`Protected::join_sectors`]). `None` if it is not in use.
     ///
     /// # Errors
     /// [`Corruption`] in the header.
