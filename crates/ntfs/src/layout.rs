@@ -7,14 +7,10 @@ use std::mem::{offset_of, size_of};
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-#[expect(dead_code, reason = "indexes and values are read and written next")]
 mod index;
-#[expect(dead_code, reason = "indexes and values are read and written next")]
 mod values;
 
-#[expect(unused_imports, reason = "indexes and values are read and written next")]
 pub(crate) use index::*;
-#[expect(unused_imports, reason = "indexes and values are read and written next")]
 pub(crate) use values::*;
 
 /// `NTFS` and four spaces.

@@ -19,8 +19,10 @@
 mod attribute;
 mod boot;
 mod clusters;
+mod encode;
 mod error;
 mod file;
+mod fill;
 mod layout;
 mod list;
 mod record;
@@ -33,6 +35,9 @@ pub use boot::Geometry;
 pub use clusters::{Clusters, Piece};
 pub use error::{AttributeKind, Corruption, ReadError, Structure};
 pub use file::{File, FileAttribute, FileValue};
+pub use fill::{
+    FillError, FillOptions, Filling, Plan, PlanError, Refused, RefusedReason, StreamSize,
+};
 pub use record::{FileRecord, FileReference};
 pub use runs::{Run, write_runs};
 pub use units::{Lcn, RecordNumber, Vcn};

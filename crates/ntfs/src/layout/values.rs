@@ -157,7 +157,7 @@ pub(crate) struct UpCaseInfoDisk {
     pub(crate) size: U32,
     /// Zero.
     pub(crate) reserved: U32,
-    /// CRC-64 of the table: ECMA-182, reflected, ones at both ends.
+    /// CRC-64 of the table: polynomial 0x9a6c9329ac4bc9b5, reflected, ones at both ends.
     pub(crate) crc: U64,
     /// Version of Windows that made it: major, minor, build.
     pub(crate) version: [U32; 3],

@@ -1,4 +1,6 @@
 //! Volumes held against other programs.
 
 #[cfg(test)]
+mod fill;
+#[cfg(test)]
 mod volume;
