@@ -67,6 +67,9 @@ fn on_command(error: &CommandError) -> Option<String> {
         CommandError::NothingFound { .. } => {
             Some("`imprint dir` lists the files; --nullglob goes on without".to_owned())
         }
+        CommandError::TargetIsADisk { .. } => Some(
+            "name a directory, or give --format to make a fresh volume on the disk".to_owned(),
+        ),
         CommandError::MountPoint { .. } => {
             Some("name an empty directory; `mkdir` makes one".to_owned())
         }

@@ -114,7 +114,8 @@ impl<'a> Parts<'a> {
 
     fn standard_information(&self, file: &File, facts: &NameFacts) -> NewAttribute<'a> {
         let default = if file.is_directory() { DEFAULT_DIRECTORY } else { DEFAULT_FILE };
-        let security = file.security.and_then(|id| self.plan.secure.id(id)).unwrap_or(default);
+        let own = file.security.filter(|_| !self.plan.options.no_acls);
+        let security = own.and_then(|id| self.plan.secure.id(id)).unwrap_or(default);
         let attributes = facts.attributes & !NAME_IS_DIRECTORY;
         let value = standard_information(facts.times, attributes, security);
         NewAttribute::resident(AttributeKind::STANDARD_INFORMATION, value.to_vec())
@@ -124,6 +125,9 @@ impl<'a> Parts<'a> {
     fn facts(&self, id: FileId, file: &File) -> NameFacts {
         let main = file.streams.iter().zip(0..).find(|(stream, _)| stream.is_main_data());
         let mut flags = file.attributes.difference(NOT_STORED).bits() & 0x0fff_ffff;
+        if self.plan.options.no_attributes {
+            flags = 0;
+        }
         let mut facts = NameFacts {
             times: TimesFacts::new(&file.times, self.plan.options.now),
             ..NameFacts::default()
@@ -158,9 +162,6 @@ impl<'a> Parts<'a> {
         }
         if file.is_directory() {
             flags |= NAME_IS_DIRECTORY;
-        }
-        if id == FileId(0) {
-            flags |= (Attributes::HIDDEN | Attributes::SYSTEM).bits();
         }
         facts.attributes = flags;
         facts

@@ -49,6 +49,10 @@ pub struct FillOptions {
     pub hidden_sectors: u32,
     /// The time of making.
     pub now: FileTime,
+    /// Leave out security descriptors: every file gets what Windows gives to new ones.
+    pub no_acls: bool,
+    /// Leave out file attributes.
+    pub no_attributes: bool,
 }
 
 /// A stream of the tree that has data.

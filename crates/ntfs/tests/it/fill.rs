@@ -56,6 +56,8 @@ impl Sample {
             serial: 0x1234_5678_9abc_def0,
             hidden_sectors: 0,
             now: NOW,
+            no_acls: false,
+            no_attributes: false,
         };
         let sizes: Vec<StreamSize> = self
             .data
