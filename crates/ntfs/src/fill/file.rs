@@ -98,7 +98,9 @@ impl<'a> Parts<'a> {
         let facts = self.facts(id, file);
         let mut all = vec![self.standard_information(file, &facts)];
         self.add_names(id, &facts, &mut all);
-        if let Some(object) = file.extras.as_ref().and_then(|e| e.object_id.as_deref()) {
+        let object = file.extras.as_ref().and_then(|extras| extras.object_id.as_deref());
+        // What follows the id itself stands in the index of `$ObjId` only.
+        if let Some(object) = object.and_then(|object| object.get(..16)) {
             all.push(NewAttribute::resident(AttributeKind::OBJECT_ID, object));
         }
         self.add_streams(id, file, values, &mut all);

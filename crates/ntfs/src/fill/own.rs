@@ -114,7 +114,7 @@ impl<D: WriteAt> Finish<'_, D> {
         };
         let security =
             if matches!(record, 0 | 1 | 2 | 6 | 8 | 10) { SYSTEM_READ } else { SYSTEM_WRITE };
-        let attributes = facts.attributes & !(NAME_IS_DIRECTORY | NAME_IS_VIEW_INDEX);
+        let attributes = facts.attributes & !NAME_IS_DIRECTORY;
         let standard = standard_information(facts.times, attributes, security).to_vec();
         let mut all = vec![NewAttribute::resident(AttributeKind::STANDARD_INFORMATION, standard)];
         let name = own_name(record);
