@@ -30,6 +30,7 @@ mod error;
 mod format;
 mod huffman;
 pub mod lzms;
+pub mod lznt1;
 pub mod lzx;
 mod matchfinder;
 mod units;

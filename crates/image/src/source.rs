@@ -93,6 +93,17 @@ pub enum SourceError {
         #[source]
         source: io::Error,
     },
+    /// A volume's structures cannot be read.
+    #[error("failed to {operation}")]
+    Volume {
+        /// What was tried.
+        operation: &'static str,
+        /// Why not.
+        source: Box<imprint_ntfs::ReadError>,
+    },
+    /// A volume's root directory is not in use, or damaged.
+    #[error("volume has no root directory")]
+    NoRoot,
     /// The tree has more entries than can be numbered.
     #[error(transparent)]
     Tree(#[from] imprint_winvalues::tree::AddError),

@@ -246,7 +246,7 @@ fn on_io(error: &std::io::Error) -> Option<String> {
             ErrorKind::PermissionDenied => "try again as root, or as the owner of the files",
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "free some space and try again",
             ErrorKind::ReadOnlyFilesystem => "choose a place that can be written to",
-            ErrorKind::NotADirectory => "name a directory; mount an NTFS volume with ntfs-3g first",
+            ErrorKind::NotADirectory => "name a directory, or a disk with an NTFS volume",
             ErrorKind::NotFound => "check the path",
             // The second while the kernel still clears up.
             ErrorKind::NotConnected | ErrorKind::ConnectionAborted => {

@@ -21,24 +21,31 @@ mod boot;
 mod clusters;
 mod encode;
 mod error;
+mod facts;
 mod file;
 mod fill;
 mod layout;
 mod list;
 mod record;
 mod runs;
+mod secure;
+mod sweep;
 mod units;
+mod value;
 mod volume;
 
 pub use attribute::{Attribute, Attributes, NonResident, Value};
 pub use boot::Geometry;
 pub use clusters::{Clusters, Piece};
 pub use error::{AttributeKind, Corruption, ReadError, Structure};
+pub use facts::{FileName, Namespace, StandardInformation};
 pub use file::{File, FileAttribute, FileValue};
 pub use fill::{
     FillError, FillOptions, Filling, Plan, PlanError, Refused, RefusedReason, StreamSize,
 };
 pub use record::{FileRecord, FileReference};
 pub use runs::{Run, write_runs};
+pub use secure::SecurityIndex;
+pub use sweep::{Swept, SweptExtras, SweptStream, SweptValue};
 pub use units::{Lcn, RecordNumber, Vcn};
 pub use volume::Volume;

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use imprint_blockio::{BlockDevice, ReadAt, Slice};
 use imprint_partition::PartitionTable;
-use imprint_vdisk::{Chain, WritableContainer, WriteIds};
+use imprint_vdisk::{Chain, Container, WritableContainer, WriteIds};
 
 use super::VolumeError;
 use super::error::Numbers;
-use crate::disk::{ChainOptions, open_chain_for_writing};
+use crate::disk::{ChainOptions, open_chain, open_chain_for_writing};
 
 /// A disk, and which of its partitions is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,11 +99,22 @@ pub fn open_for_format(
     let disk = &path.disk;
     let chain = open_chain_for_writing(disk, options, ids)?.chain;
     let failed = |source| VolumeError::Io { path: disk.clone(), source };
-    let table = PartitionTable::read(&chain)
+    let (start, len) = range(path, &chain, chain.len().map_err(failed)?)?;
+    Ok(WritableVolume { path: disk.clone(), chain, start, len })
+}
+
+/// Where the volume is on its disk: first byte, and bytes.
+fn range(
+    path: &VolumePath,
+    chain: &impl BlockDevice,
+    whole: u64,
+) -> Result<(u64, u64), VolumeError> {
+    let disk = &path.disk;
+    let table = PartitionTable::read(chain)
         .map_err(|source| VolumeError::Table { path: disk.clone(), source: Box::new(source) })?;
     let partitions = table.map(|table| table.partitions().to_vec()).unwrap_or_default();
     let there = || Numbers(partitions.iter().map(|partition| partition.number).collect());
-    let (start, len) = match path.partition {
+    match path.partition {
         Some(number) => {
             let found = partitions.iter().find(|partition| partition.number == number);
             let found = found.ok_or_else(|| VolumeError::NoPartition {
@@ -111,12 +122,28 @@ pub fn open_for_format(
                 number,
                 there: there(),
             })?;
-            (found.start, found.len)
+            Ok((found.start, found.len))
         }
-        None if partitions.is_empty() => (0, chain.len().map_err(failed)?),
-        None => return Err(VolumeError::Unnamed { path: disk.clone(), there: there() }),
-    };
-    Ok(WritableVolume { path: disk.clone(), chain, start, len })
+        None if partitions.is_empty() => Ok((0, whole)),
+        None => Err(VolumeError::Unnamed { path: disk.clone(), there: there() }),
+    }
+}
+
+/// A volume that can be read, with the disk it lies on.
+pub type ReadableVolume = Slice<Chain<dyn Container>>;
+
+/// Opens the volume on a partition, or on a whole disk that has none.
+///
+/// # Errors
+/// [`VolumeError`]; also if the disk has partitions and none is named.
+pub fn open_volume(
+    path: &VolumePath,
+    options: &ChainOptions,
+) -> Result<ReadableVolume, VolumeError> {
+    let failed = |source| VolumeError::Io { path: path.disk.clone(), source };
+    let chain = open_chain(&path.disk, options)?.chain;
+    let (start, len) = range(path, &chain, chain.len().map_err(failed)?)?;
+    Slice::new(chain, start, len).map_err(failed)
 }
 
 #[cfg(test)]

@@ -214,6 +214,17 @@ fn wimlib_finds_all_of_an_image_on_the_volume_we_make_of_it() {
     }
 }
 
+#[test]
+fn wimlib_finds_all_of_a_volume_in_what_we_capture_without_mounting_it() {
+    let (world, truth) = world();
+    world.done(&["capture", "a", "ours.wim", "--compress=none"]);
+    world.wimlib(&["verify", "ours.wim"]);
+    assert_same(&truth, &listing(&world, "ours.wim", "1"), "captured by us");
+    world.shell("truncate -s 96M b");
+    world.done(&["apply", "ours.wim", "1", "b", "--format"]);
+    assert_same(&truth, &on_volume(&world, "b"), "captured and applied by us");
+}
+
 /// What 7-Zip's listing says of each path and stream.
 fn seven_listing(world: &World, wim: &str) -> BTreeMap<String, Vec<String>> {
     let text = seven_zip(world, &["l", "-slt", "-sns", wim]);
