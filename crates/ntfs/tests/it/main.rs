@@ -3,4 +3,6 @@
 #[cfg(test)]
 mod fill;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod volume;
