@@ -7,7 +7,7 @@ use imprint_winvalues::tree::Tree;
 
 use crate::Skipped;
 
-/// Something that holds files: a host directory, later an NTFS volume inside any disk.
+/// Something that holds files: a host directory, or an NTFS volume inside any disk.
 ///
 /// A source is scanned once; the tree's [`Content::Unread`] streams are then opened by their
 /// `location`, from several threads at once and in any order.

@@ -8,7 +8,7 @@ use imprint_winvalues::tree::{FileId, NameId, Tree};
 
 use crate::Skipped;
 
-/// Something that can receive files: a host directory, later an NTFS volume inside any disk.
+/// Something that can receive files: a host directory, or a fresh NTFS volume inside any disk.
 ///
 /// Order of calls: [`Self::capabilities`], [`Self::begin`] once, then data in any order and from
 /// several threads at once ([`Self::put`] for whole small blobs, [`Self::open`], [`Self::write`],

@@ -1,4 +1,4 @@
-//! NTFS volumes, read without a driver.
+//! NTFS volumes, read and made without a driver.
 //!
 //! Specification: there is none; the documentation of libfsntfs and the headers of ntfs-3g describe what
 //! Windows does.
@@ -6,11 +6,15 @@
 //! ```text
 //!  boot sector ─► Geometry ─► `$MFT` ─► FileRecord ─► Attribute ─► Value: in the record
 //!                                                                      or Run, Run, Run
+//!  sweep: every record in order ─► Swept: names, times, streams; the caller joins them to a tree
 //! ```
 //!
 //! **Contract.** Everything on a volume is hostile: counts and places are held against what holds them before
 //! they are used. An error names the record, the attribute, the field, what it should be and is, and the byte
 //! of the volume where it stands.
+//!
+//! **Filling.** [`Plan`] lays out a volume for a tree of files before the first byte of data comes; [`Filling`] takes
+//! the data from any number of threads and makes the volume whole at the end.
 //!
 //! **Limits.** NTFS 3.0 and 3.1, sectors of 256 to 4096 bytes, clusters of up to 2 MiB, file records of up to
 //! 4 KiB.

@@ -167,7 +167,7 @@ pub(crate) struct PropertyArgs {
 /// `capture SOURCE WIMFILE [IMAGE_NAME [IMAGE_DESC]]`
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CaptureArgs {
-    /// Directory to capture
+    /// Directory to capture, or a disk or DISK:PARTITION with an NTFS volume
     pub(crate) source: PathBuf,
     /// WIM file to write; capture replaces it once the new one is complete
     #[arg(value_name = "WIMFILE")]
