@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Output, Stdio};
 
 /// Which Debian package a program comes from. `./test` installs them all.
-const PACKAGES: [(&str, &str); 31] = [
+const PACKAGES: [(&str, &str); 37] = [
     ("wimlib-imagex", "wimtools"),
     ("7z", "7zip"),
     ("7zz", "7zip"),
@@ -18,6 +18,9 @@ const PACKAGES: [(&str, &str); 31] = [
     ("ntfscat", "ntfs-3g"),
     ("ntfscp", "ntfs-3g"),
     ("ntfsinfo", "ntfs-3g"),
+    ("ntfsfix", "ntfs-3g"),
+    ("ntfsresize", "ntfs-3g"),
+    ("ntfslabel", "ntfs-3g"),
     ("ntfsls", "ntfs-3g"),
     ("fusermount3", "fuse3"),
     ("getfattr", "attr"),
@@ -40,6 +43,9 @@ const PACKAGES: [(&str, &str); 31] = [
     ("mount", "mount"),
     ("umount", "mount"),
     ("setpriv", "util-linux"),
+    ("grub-mkimage", "grub-common"),
+    ("qemu-system-x86_64", "qemu-system-x86"),
+    ("dd", "coreutils"),
 ];
 
 /// Returns the path of an installed program.
