@@ -30,6 +30,7 @@ mod file;
 mod fill;
 mod layout;
 mod list;
+mod objects;
 mod record;
 mod runs;
 mod secure;
@@ -47,6 +48,7 @@ pub use file::{File, FileAttribute, FileValue};
 pub use fill::{
     FillError, FillOptions, Filling, Plan, PlanError, Refused, RefusedReason, StreamSize,
 };
+pub use objects::BirthIds;
 pub use record::{FileRecord, FileReference};
 pub use runs::{Run, write_runs};
 pub use secure::SecurityIndex;
