@@ -1,4 +1,4 @@
-//! XPRESS-Huffman, LZX and LZMS as WIM files use them.
+//! XPRESS-Huffman, LZX and LZMS as WIM files use them, and LZNT1 of NTFS volumes, reading.
 //!
 //! Each *compression chunk* is an independent stream: no history, code or recent offset crosses a
 //! chunk, and the caller always knows both sizes. Formats: \[MS-XCA\] section 2.1 (XPRESS),
@@ -30,6 +30,7 @@ mod error;
 mod format;
 mod huffman;
 pub mod lzms;
+pub mod lznt1;
 pub mod lzx;
 mod matchfinder;
 mod units;

@@ -6,13 +6,13 @@ use std::sync::{Mutex, PoisonError};
 
 use imprint_blockio::ReadAt;
 use imprint_progress::{Cancelled, Progress};
-use imprint_wim::Wim;
+use imprint_wim::{Location, Wim};
 use imprint_winvalues::BlobHash;
 use imprint_winvalues::tree::{Content, NameId, Tree};
 
 use crate::blobs::{BlobSink, Damage, Wanted, read_blobs};
 use crate::outcome::{Outcome, SkipReason, under_all_names};
-use crate::target::{BlobUse, Target, TargetError};
+use crate::target::{BlobUse, Coming, Target, TargetError};
 
 /// What was applied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,7 +69,7 @@ pub fn apply<R: ReadAt, T: Target>(
         wanted.push(Wanted { wim, blob: blob.clone() });
         wanted_uses.push(uses);
     }
-    target.begin(tree, progress)?;
+    target.begin(tree, &coming(&wanted, &wanted_uses), progress)?;
     progress.begin("applying", done.bytes, done.streams);
     let sink = TargetSink {
         target: &*target,
@@ -92,6 +92,18 @@ pub fn apply<R: ReadAt, T: Target>(
     let mut skipped = under_all_names(tree, faults);
     skipped.extend(target.finish(tree, progress)?);
     Ok(Outcome { done, skipped })
+}
+
+/// The blobs with their uses, in the order in which they are stored.
+fn coming<'a>(wanted: &[Wanted], uses: &'a [Vec<BlobUse>]) -> Vec<Coming<'a>> {
+    let place = |want: &Wanted| match want.blob.location {
+        Location::Resource(header) => (want.wim, 0, header.offset),
+        // Solid resources are read last.
+        Location::Solid { resource, offset } => (want.wim, resource + 1, offset),
+    };
+    let mut all: Vec<_> = wanted.iter().zip(uses).collect();
+    all.sort_by_key(|(want, _)| place(want));
+    all.into_iter().map(|(want, uses)| Coming { uses, size: want.blob.size }).collect()
 }
 
 /// Which streams refer to which blob, in tree order.

@@ -30,6 +30,7 @@ mod pipeline;
 mod source;
 mod target;
 mod verify;
+pub mod volume;
 
 pub use apply::{Applied, ApplyError, apply};
 pub use capture::{
@@ -43,7 +44,7 @@ pub use files::{
 pub use outcome::{Outcome, SkipReason, Skipped};
 pub use pending::PendingFile;
 pub use source::{ScanOptions, Scanned, Source, SourceError, StreamReader};
-pub use target::{BlobUse, Capabilities, Capability, Target, TargetError};
+pub use target::{BlobUse, Capabilities, Capability, Coming, Target, TargetError};
 pub use verify::{VerifyFault, VerifyReport, verify};
 
 #[cfg(test)]

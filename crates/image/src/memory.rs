@@ -140,7 +140,12 @@ impl Target for MemoryTarget {
         Capabilities::default()
     }
 
-    fn begin(&mut self, _: &Tree, _: &Progress) -> Result<(), TargetError> {
+    fn begin(
+        &mut self,
+        _: &Tree,
+        _: &[crate::Coming<'_>],
+        _: &Progress,
+    ) -> Result<(), TargetError> {
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use imprint_winvalues::tree::Tree;
 
 use crate::Skipped;
 
-/// Something that holds files: a host directory, later an NTFS volume inside any disk.
+/// Something that holds files: a host directory, or an NTFS volume inside any disk.
 ///
 /// A source is scanned once; the tree's [`Content::Unread`] streams are then opened by their
 /// `location`, from several threads at once and in any order.
@@ -93,6 +93,17 @@ pub enum SourceError {
         #[source]
         source: io::Error,
     },
+    /// A volume's structures cannot be read.
+    #[error("failed to {operation}")]
+    Volume {
+        /// What was tried.
+        operation: &'static str,
+        /// Why not.
+        source: Box<imprint_ntfs::ReadError>,
+    },
+    /// A volume's root directory is not in use, or damaged.
+    #[error("volume has no root directory")]
+    NoRoot,
     /// The tree has more entries than can be numbered.
     #[error(transparent)]
     Tree(#[from] imprint_winvalues::tree::AddError),

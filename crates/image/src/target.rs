@@ -8,7 +8,7 @@ use imprint_winvalues::tree::{FileId, NameId, Tree};
 
 use crate::Skipped;
 
-/// Something that can receive files: a host directory, later an NTFS volume inside any disk.
+/// Something that can receive files: a host directory, or a fresh NTFS volume inside any disk.
 ///
 /// Order of calls: [`Self::capabilities`], [`Self::begin`] once, then data in any order and from
 /// several threads at once ([`Self::put`] for whole small blobs, [`Self::open`], [`Self::write`],
@@ -22,11 +22,17 @@ pub trait Target: Sync {
     fn capabilities(&self) -> Capabilities;
 
     /// Receives the tree and makes what needs no data: directories, empty files. Names are as the
-    /// image has them: whatever could lead out of the target is the target's to refuse.
+    /// image has them: whatever could lead out of the target is the target's to refuse. `coming` are
+    /// all blobs that will come, in the order in which they are stored.
     ///
     /// # Errors
     /// [`TargetError`] if the target cannot be used at all.
-    fn begin(&mut self, tree: &Tree, progress: &Progress) -> Result<(), TargetError>;
+    fn begin(
+        &mut self,
+        tree: &Tree,
+        coming: &[Coming<'_>],
+        progress: &Progress,
+    ) -> Result<(), TargetError>;
 
     /// Writes a whole blob to all streams that refer to it.
     ///
@@ -71,6 +77,15 @@ pub struct BlobUse {
     pub name: NameId,
     /// Index into the file's streams.
     pub stream: u32,
+}
+
+/// A blob that will come.
+#[derive(Clone, Copy, Debug)]
+pub struct Coming<'a> {
+    /// The streams that refer to it.
+    pub uses: &'a [BlobUse],
+    /// Its bytes.
+    pub size: u64,
 }
 
 /// A property of files that a target may or may not be able to keep.
@@ -148,6 +163,23 @@ pub enum TargetError {
         /// What the system said.
         #[source]
         source: io::Error,
+    },
+    /// A volume for these files cannot be laid out. Nothing was changed.
+    #[error("cannot make a volume on {path}")]
+    Plan {
+        /// Where.
+        path: String,
+        /// Why not.
+        source: imprint_ntfs::PlanError,
+    },
+    /// A volume cannot be filled; there is none now.
+    #[error("failed to make the volume on {path}")]
+    Fill {
+        /// Where.
+        path: String,
+        /// Why not.
+        #[source]
+        source: imprint_ntfs::FillError,
     },
     /// The work was cancelled.
     #[error(transparent)]

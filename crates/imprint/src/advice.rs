@@ -68,6 +68,9 @@ fn on_command(error: &CommandError) -> Option<String> {
         CommandError::NothingFound { .. } => {
             Some("`imprint dir` lists the files; --nullglob goes on without".to_owned())
         }
+        CommandError::TargetIsADisk { .. } => Some(
+            "name a directory, or give --format to make a fresh volume on the disk".to_owned(),
+        ),
         CommandError::MountPoint { .. } => {
             Some("name an empty directory; `mkdir` makes one".to_owned())
         }
@@ -260,7 +263,7 @@ fn on_io(error: &std::io::Error) -> Option<String> {
             ErrorKind::PermissionDenied => "try again as root, or as the owner of the files",
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "free some space and try again",
             ErrorKind::ReadOnlyFilesystem => "choose a place that can be written to",
-            ErrorKind::NotADirectory => "name a directory; mount an NTFS volume with ntfs-3g first",
+            ErrorKind::NotADirectory => "name a directory, or a disk with an NTFS volume",
             ErrorKind::NotFound => "check the path",
             // The second while the kernel still clears up.
             ErrorKind::NotConnected | ErrorKind::ConnectionAborted => {

@@ -62,6 +62,8 @@ pub(crate) enum CommandError {
     },
     #[error("data {hash} of {path} is in none of the files given")]
     Missing { path: String, hash: imprint_winvalues::BlobHash },
+    #[error("{} is not a directory", disk.display())]
+    TargetIsADisk { disk: PathBuf },
     #[error("{} is not an empty directory", at.display())]
     MountPoint { at: PathBuf },
     #[error("layout {} cannot be read", path.display())]

@@ -104,6 +104,16 @@ impl Clusters {
         self.size
     }
 
+    /// Bytes of the value that were written.
+    pub(crate) const fn initialised(&self) -> u64 {
+        self.initialised
+    }
+
+    /// What errors call it.
+    pub(crate) const fn structure(&self) -> Structure {
+        self.structure
+    }
+
     /// The binary logarithm of the clusters of a compression unit; 0 if not compressed.
     #[must_use]
     pub const fn unit_shift(&self) -> u8 {

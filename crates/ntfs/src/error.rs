@@ -152,6 +152,16 @@ pub enum ReadError {
         /// Why not.
         source: io::Error,
     },
+    /// Compressed data breaks the format.
+    #[error("failed to decompress {structure} at byte {offset:#x} of the value")]
+    Compressed {
+        /// The value.
+        structure: Structure,
+        /// Where in the value the compression unit begins.
+        offset: u64,
+        /// What is wrong with it.
+        source: imprint_codec::lznt1::Lznt1Error,
+    },
     /// The bytes break the format.
     #[error(transparent)]
     Corruption(#[from] Corruption),

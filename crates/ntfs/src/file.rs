@@ -1,7 +1,7 @@
 //! A file with all its attributes, from however many records.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 use imprint_blockio::{Expected, ReadAt};
 
@@ -119,7 +119,15 @@ impl<D: ReadAt> Volume<D> {
     ) -> Result<Vec<FileAttribute>, ReadError> {
         let mut found: Vec<FileAttribute> = Vec::new();
         let mut records = Records::new(record);
+        let mut met = HashSet::new();
         for entry in self.list(list)? {
+            // Else a short list could make one attribute a thousand times over.
+            if !met.insert((entry.reference, entry.instance)) {
+                let structure = Structure::Attribute(record.number(), list.kind);
+                let field = "entries of one attribute";
+                let expected = Expected::Exactly(1);
+                return Err(Corruption::number(structure, list.offset, field, expected, 2).into());
+            }
             records.load(self, &entry)?;
             let part = records.attribute(&entry, list.offset, self.geometry().clusters())?;
             let last =

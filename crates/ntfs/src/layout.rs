@@ -7,6 +7,12 @@ use std::mem::{offset_of, size_of};
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+mod index;
+mod values;
+
+pub(crate) use index::*;
+pub(crate) use values::*;
+
 /// `NTFS` and four spaces.
 pub(crate) const OEM_ID: u64 = u64::from_le_bytes(*b"NTFS    ");
 /// The last two bytes of the boot sector, 55 AA.

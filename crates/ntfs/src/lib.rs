@@ -1,4 +1,4 @@
-//! NTFS volumes, read without a driver.
+//! NTFS volumes, read and made without a driver.
 //!
 //! Specification: there is none; the documentation of libfsntfs and the headers of ntfs-3g describe what
 //! Windows does.
@@ -6,11 +6,15 @@
 //! ```text
 //!  boot sector ─► Geometry ─► `$MFT` ─► FileRecord ─► Attribute ─► Value: in the record
 //!                                                                      or Run, Run, Run
+//!  sweep: every record in order ─► Swept: names, times, streams; the caller joins them to a tree
 //! ```
 //!
 //! **Contract.** Everything on a volume is hostile: counts and places are held against what holds them before
 //! they are used. An error names the record, the attribute, the field, what it should be and is, and the byte
 //! of the volume where it stands.
+//!
+//! **Filling.** [`Plan`] lays out a volume for a tree of files before the first byte of data comes; [`Filling`] takes
+//! the data from any number of threads and makes the volume whole at the end.
 //!
 //! **Limits.** NTFS 3.0 and 3.1, sectors of 256 to 4096 bytes, clusters of up to 2 MiB, file records of up to
 //! 4 KiB.
@@ -19,21 +23,33 @@
 mod attribute;
 mod boot;
 mod clusters;
+mod encode;
 mod error;
+mod facts;
 mod file;
+mod fill;
 mod layout;
 mod list;
 mod record;
 mod runs;
+mod secure;
+mod sweep;
 mod units;
+mod value;
 mod volume;
 
 pub use attribute::{Attribute, Attributes, NonResident, Value};
 pub use boot::Geometry;
 pub use clusters::{Clusters, Piece};
 pub use error::{AttributeKind, Corruption, ReadError, Structure};
+pub use facts::{FileName, Namespace, StandardInformation};
 pub use file::{File, FileAttribute, FileValue};
+pub use fill::{
+    FillError, FillOptions, Filling, Plan, PlanError, Refused, RefusedReason, StreamSize,
+};
 pub use record::{FileRecord, FileReference};
 pub use runs::{Run, write_runs};
+pub use secure::SecurityIndex;
+pub use sweep::{Swept, SweptExtras, SweptStream, SweptValue};
 pub use units::{Lcn, RecordNumber, Vcn};
 pub use volume::Volume;

@@ -103,6 +103,16 @@ impl<D: ReadAt> Volume<D> {
         Ok(FileRecord::parse(bytes, number, at, self.geometry.clusters())?)
     }
 
+    /// Where `$MFT` is.
+    pub(crate) const fn mft(&self) -> &Clusters {
+        &self.mft
+    }
+
+    /// Where a record stands on the volume.
+    pub(crate) fn place_of(&self, number: RecordNumber) -> u64 {
+        place_of(&self.mft, number.0.saturating_mul(self.geometry.record_size.into()))
+    }
+
     /// Reads a record and joins its sectors; returns where it stands on the volume.
     pub(crate) fn load(&self, number: RecordNumber, bytes: &mut Vec<u8>) -> Result<u64, ReadError> {
         load(&self.device, &self.geometry, &self.mft, number, bytes)
@@ -123,16 +133,21 @@ fn load(
     bytes.resize(usize::try_from(size).unwrap_or(0), 0);
     let within = number.0.saturating_mul(size);
     mft.read(device, bytes, within)?;
-    let at = match mft.piece(within, 1) {
-        Some(Piece::Data { offset, .. }) => offset,
-        // Zeros stand nowhere.
-        Some(Piece::Zero { .. }) | None => 0,
-    };
+    let at = place_of(mft, within);
     join(number, at, bytes)?;
     Ok(at)
 }
 
-fn join(number: RecordNumber, at: u64, bytes: &mut [u8]) -> Result<(), Corruption> {
+/// Where a byte of `$MFT` stands on the volume.
+fn place_of(mft: &Clusters, within: u64) -> u64 {
+    match mft.piece(within, 1) {
+        Some(Piece::Data { offset, .. }) => offset,
+        // Zeros stand nowhere.
+        Some(Piece::Zero { .. }) | None => 0,
+    }
+}
+
+pub(crate) fn join(number: RecordNumber, at: u64, bytes: &mut [u8]) -> Result<(), Corruption> {
     if bytes.iter().all(|&byte| byte == 0) {
         return Ok(());
     }

@@ -7,6 +7,8 @@ use imprint_testkit::replay;
 mod decompress;
 #[path = "../../../../fuzz/oracles/decompress_lzms.rs"]
 mod decompress_lzms;
+#[path = "../../../../fuzz/oracles/decompress_lznt1.rs"]
+mod decompress_lznt1;
 #[path = "../../../../fuzz/oracles/roundtrip.rs"]
 mod roundtrip;
 
@@ -33,4 +35,9 @@ fn lzx_there_and_back() {
 #[test]
 fn xpress_there_and_back() {
     replay("roundtrip_xpress", |bytes| roundtrip::check(Format::Xpress, 65536, bytes));
+}
+
+#[test]
+fn lznt1() {
+    replay("decompress_lznt1", decompress_lznt1::check);
 }

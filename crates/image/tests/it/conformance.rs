@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use imprint_image::{
-    BlobUse, Capabilities, Capability, ScanOptions, Scanned, Skipped, Source, Target,
+    BlobUse, Capabilities, Capability, Coming, ScanOptions, Scanned, Skipped, Source, Target,
 };
 use imprint_progress::Progress;
 use imprint_winvalues::tree::{
@@ -97,7 +97,6 @@ pub(crate) enum Delivery {
 /// Feeds a tree whose contents are all in hand to a target, each blob once with all its uses.
 pub(crate) fn apply<T: Target>(target: &mut T, tree: &Tree, delivery: Delivery) -> Vec<Skipped> {
     let progress = Progress::new();
-    target.begin(tree, &progress).unwrap();
     let mut blobs: Vec<(&[u8], Vec<BlobUse>)> = Vec::new();
     let mut places: HashMap<&[u8], usize> = HashMap::new();
     let mut seen = vec![false; tree.files().len()];
@@ -117,6 +116,9 @@ pub(crate) fn apply<T: Target>(target: &mut T, tree: &Tree, delivery: Delivery) 
             }
         }
     }
+    let coming: Vec<Coming<'_>> =
+        blobs.iter().map(|(data, uses)| Coming { uses, size: data.len() as u64 }).collect();
+    target.begin(tree, &coming, &progress).unwrap();
     let threads = if delivery == Delivery::Whole { 1 } else { 3 };
     let shared = &*target;
     match delivery {
@@ -349,7 +351,7 @@ pub(crate) fn check_target<T: Target>(
     let (mut target, read_back) = make();
     let progress = Progress::new();
     progress.cancel();
-    target.begin(tree, &progress).unwrap_err();
+    target.begin(tree, &[], &progress).unwrap_err();
     drop(target);
     drop(read_back);
 }

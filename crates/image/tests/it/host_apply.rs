@@ -186,7 +186,7 @@ fn broken_data_leaves_no_file_behind() {
 
     let progress = Progress::new();
     let mut host = target(&path);
-    host.begin(&tree, &progress).unwrap();
+    host.begin(&tree, &[], &progress).unwrap();
     let uses: Vec<_> = ["a", "b", "linked"]
         .map(|name| {
             let name = tree.find(name).unwrap();

@@ -265,7 +265,7 @@ fn masses_of_long_links_are_made_early() {
     tree.link(NameId::ROOT, "second name of last".into(), second).unwrap();
     let progress = Progress::new();
     let mut host = target(&field.target());
-    host.begin(&tree, &progress).unwrap();
+    host.begin(&tree, &[], &progress).unwrap();
     let names: Vec<_> = tree.names().skip(1).map(|(id, name)| (id, name.file())).collect();
     for &(name, file) in &names[..=links] {
         let Content::Inline(data) = &tree.file(file).unwrap().streams[0].content else { panic!() };

@@ -491,7 +491,7 @@ fn properties_that_cannot_be_set_are_listed() {
     let mount = volume.mount("rw");
     let apply_with = |options| {
         let mut host = HostTarget::new(&mount.at, options).unwrap();
-        host.begin(&tree, &Progress::new()).unwrap();
+        host.begin(&tree, &[], &Progress::new()).unwrap();
         let uses = [imprint_image::BlobUse { file: id, name: broken, stream: 0 }];
         host.put(&tree, &uses, b"data").unwrap();
         host.finish(&tree, &Progress::new())
@@ -515,7 +515,7 @@ fn files_whose_data_never_came_are_removed() {
     let mount = volume.mount("rw");
     let tree = sample();
     let mut host = target(&mount);
-    host.begin(&tree, &Progress::new()).unwrap();
+    host.begin(&tree, &[], &Progress::new()).unwrap();
     assert_eq!(host.finish(&tree, &Progress::new()).unwrap(), []);
     let (seen, _) = read(&source(&mount), &everything());
     let empty_in_the_image = |path: &str| {

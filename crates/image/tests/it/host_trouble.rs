@@ -261,7 +261,7 @@ fn a_full_disk_ends_the_work_at_once() {
 
     let small = Small::new("size=256k");
     let mut host = target(small.0.path());
-    host.begin(&tree, &progress).unwrap();
+    host.begin(&tree, &[], &progress).unwrap();
     check(host.put(&tree, &[used], &noise(1 << 20, 1)).unwrap_err(), small.0.path());
 
     let open = host.open(&tree, &[used], 1 << 20).unwrap();
@@ -274,12 +274,12 @@ fn a_full_disk_ends_the_work_at_once() {
     // No room for another name.
     let small = Small::new("nr_inodes=3");
     let mut host = target(small.0.path());
-    host.begin(&tree, &progress).unwrap();
+    host.begin(&tree, &[], &progress).unwrap();
     host.put(&tree, &[used], b"fits").unwrap();
     let mut more = Tree::new(directory());
     add(&mut more, "one", directory());
     add(&mut more, "too many", directory());
-    let error = target(small.0.path()).begin(&more, &progress).unwrap_err();
+    let error = target(small.0.path()).begin(&more, &[], &progress).unwrap_err();
     assert!(error.to_string().starts_with("failed to make directory "), "{error}");
 }
 

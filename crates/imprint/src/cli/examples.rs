@@ -15,6 +15,7 @@ Examples:
   imprint capture /mnt/pc1 pc1.wim
   imprint capture /mnt/pc1 pc1.wim \"Windows 11\" \"Room 12, spring\" --check --boot
   imprint capture /mnt/pc1 pc1.wim --compress=fast --threads=2
+  imprint capture disk.vhdx:3 pc1.wim
   imprint capture /mnt/pc1 pc1.wim --config=exclude.ini --flags=Professional
   imprint capture /srv/data data.wim --unix-data --update-of=old.wim:-1";
 
@@ -34,7 +35,8 @@ Files that are in TARGET but not in the image stay. Image all goes into one dire
 Examples:
   imprint apply pc1.wim /mnt/pc2
   imprint apply pc1.wim 2 /mnt/pc2 --check
-  imprint apply pc1.swm 1 /mnt/pc2 --ref=\"pc1*.swm\"";
+  imprint apply pc1.swm 1 /mnt/pc2 --ref=\"pc1*.swm\"
+  imprint apply pc1.wim 1 disk.vhdx:3 --format --label=Windows";
 
 /// For `info`.
 pub(crate) const INFO: &str = "\

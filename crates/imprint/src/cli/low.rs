@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::disk::DiskVerb;
 use super::examples;
-use super::values::{ChunkSize, Compression, ImageProperty, ThreadCount, UpdateOf};
+use super::values::{ByteCount, ChunkSize, Compression, ImageProperty, ThreadCount, UpdateOf};
 
 /// Images, deploys, resets and backs up Windows PCs from one Linux server
 #[derive(Debug, Parser)]
@@ -167,7 +167,7 @@ pub(crate) struct PropertyArgs {
 /// `capture SOURCE WIMFILE [IMAGE_NAME [IMAGE_DESC]]`
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CaptureArgs {
-    /// Directory to capture
+    /// Directory to capture, or a disk or DISK:PARTITION with an NTFS volume
     pub(crate) source: PathBuf,
     /// WIM file to write; capture replaces it once the new one is complete
     #[arg(value_name = "WIMFILE")]
@@ -220,9 +220,11 @@ pub(crate) struct ApplyArgs {
     /// Image: index, name or all; may be left out if there is only one
     #[arg(value_name = "IMAGE")]
     pub(crate) image_or_target: OsString,
-    /// Target directory, made if it is not there
+    /// Target directory, made if it is not there; with --format a disk or DISK:PARTITION
     #[arg(value_name = "TARGET")]
     pub(crate) target: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
     /// Check the file against its integrity table first
     #[arg(long)]
     pub(crate) check: bool,
@@ -232,6 +234,20 @@ pub(crate) struct ApplyArgs {
     pub(crate) links: LinkArgs,
     #[command(flatten)]
     pub(crate) placement: PlacementArgs,
+}
+
+/// How a volume is made.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FormatArgs {
+    /// Make a fresh NTFS volume on TARGET, a disk file, a device or DISK:PARTITION; what is there is lost
+    #[arg(long)]
+    pub(crate) format: bool,
+    /// Label of the volume
+    #[arg(long, value_name = "TEXT", requires = "format")]
+    pub(crate) label: Option<String>,
+    /// Bytes of a cluster, 512 to 2M [default: as Windows chooses]
+    #[arg(long, value_name = "SIZE", requires = "format")]
+    pub(crate) cluster_size: Option<ByteCount>,
 }
 
 /// How files are put into a directory.

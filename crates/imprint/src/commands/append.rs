@@ -1,7 +1,6 @@
 //! `imprint append`: adds an image of a directory to a WIM file.
 
 use fs_err::File;
-use imprint_image::host::HostSource;
 use imprint_image::{change_wim, open_wim};
 use imprint_wim::{HeaderFlags, Wim};
 
@@ -37,7 +36,7 @@ pub(super) fn run(job: Job, console: &mut Console) -> anyhow::Result<Status> {
         job.update_of = job.update_of.filter(|update| update.wim != job.wim);
         return capture::run(&job, console);
     }
-    let source = HostSource::new(&job.source)?;
+    let source = capture::open_source(&job)?;
     let wim = open_wim(&job.wim)?;
     check_coding(&job, &wim)?;
     open::check_integrity(&wim, &job.wim, job.integrity.check_first, console)?;
@@ -60,7 +59,7 @@ pub(super) fn run(job: Job, console: &mut Console) -> anyhow::Result<Status> {
         };
         let integrity = open::integrity_change(job.integrity.table);
         change_wim(&job.wim, integrity, progress, |writer| {
-            let outcome = request.capture(&source, writer, progress)?;
+            let outcome = request.capture(&*source, writer, progress)?;
             progress.begin("finishing", 0, 0);
             progress.check()?;
             anyhow::Ok(outcome)

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use fs_err::File;
+use imprint_image::disk::{ChainOptions, Fresh};
 use imprint_image::host::{HostTarget, TargetOptions};
+use imprint_image::volume::{FormatOptions, NtfsTarget, VolumePath, open_for_format};
 use imprint_image::{Applied, Outcome, Target, apply};
 use imprint_wim::{HeaderFlags, Wim};
 use imprint_winvalues::tree::Tree;
@@ -15,7 +17,7 @@ use super::open::{self, OpenSet};
 use crate::cli::hi::{self, Placement, Security};
 use crate::cli::low::ApplyArgs;
 use crate::console::Console;
-use crate::error::UsageError;
+use crate::error::{CommandError, UsageError};
 use crate::exit::Status;
 use crate::meter::{Bytes, counted};
 use crate::report::lost::{self, LostFacts};
@@ -35,6 +37,15 @@ pub(super) struct Job {
     /// `None`: as the file's flag says.
     fix_links: Option<bool>,
     placement: Placement,
+    /// `None`: into a directory.
+    format: Option<Format>,
+}
+
+/// A volume to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Format {
+    label: String,
+    cluster_size: Option<u32>,
 }
 
 impl Job {
@@ -51,6 +62,13 @@ impl Job {
             references: args.references.references,
             fix_links: hi::fix_links(&args.links),
             placement: Placement::from(&args.placement),
+            format: args.format.format.then(|| Format {
+                label: args.format.label.unwrap_or_default(),
+                cluster_size: args
+                    .format
+                    .cluster_size
+                    .map(|size| u32::try_from(size.0).unwrap_or(u32::MAX)),
+            }),
         })
     }
 }
@@ -61,6 +79,9 @@ pub(super) fn run(job: &Job, console: &mut Console) -> anyhow::Result<Status> {
     set.check_integrity(job.check, console)?;
     let wim = set.primary()?;
     let images = job.image.resolve(&job.wim, &open::image_names(wim))?;
+    if job.format.is_some() && images.len() > 1 {
+        return Err(CommandError::OneImageOnly { operation: "--format" }.into());
+    }
     let targets = targets(job, wim, &images);
     if targets.len() > 1 {
         fs_err::create_dir_all(&job.target)?;
@@ -120,7 +141,15 @@ fn apply_one(
     }
     let fix_links = wim.header().flags.contains(HeaderFlags::RP_FIX);
     let options = target_options(&job.placement, job.fix_links.unwrap_or(fix_links));
-    let (outcome, lost) = place(set, &image.tree, (target, options), &job.placement, console)?;
+    let (outcome, lost) = match &job.format {
+        Some(format) => {
+            place_on_volume(set, &image.tree, (target, format), &job.placement, console)?
+        }
+        None => {
+            refuse_disk(target)?;
+            place(set, &image.tree, (target, options), &job.placement, console)?
+        }
+    };
     console.summary(&format_args!(
         "applied image {index} of {} to {}: {}, {} of data",
         job.wim.display(),
@@ -160,6 +189,48 @@ pub(super) fn place(
     let outcome = watch(console.progress(), |progress| {
         apply(set.blobs.wims(), tree, &mut target, threads, progress)
     })?;
+    lost::note(console, &lost);
+    Ok((outcome, lost))
+}
+
+/// A disk is not a directory; what to do with it must be said.
+fn refuse_disk(target: &Path) -> Result<(), CommandError> {
+    let disk = VolumePath::parse(target).disk;
+    match fs_err::metadata(&disk) {
+        Ok(metadata) if !metadata.is_dir() => Err(CommandError::TargetIsADisk { disk }),
+        _ => Ok(()),
+    }
+}
+
+/// Puts a tree into a fresh volume.
+fn place_on_volume(
+    set: &OpenSet,
+    tree: &Tree,
+    (path, format): (&Path, &Format),
+    placement: &Placement,
+    console: &mut Console,
+) -> anyhow::Result<(Outcome<Applied>, Vec<LostFacts>)> {
+    let fresh = Fresh { now: crate::environment::now(), random: &crate::environment::random };
+    let ids = fresh.write_ids().context("failed to get random bytes")?;
+    let volume = open_for_format(&VolumePath::parse(path), &ChainOptions::default(), ids)?;
+    let options = FormatOptions {
+        cluster_size: format.cluster_size,
+        label: format.label.as_str().into(),
+        serial: crate::environment::unique()?,
+        now: fresh.now,
+        no_acls: matches!(placement.metadata.security, Security::Ignore),
+        no_attributes: placement.no_attributes,
+    };
+    let (start, sector_size) = (volume.start(), volume.sector_size());
+    let name = path.display().to_string();
+    let mut target = NtfsTarget::new(volume.device()?, name, start, sector_size, options)?;
+    let lost = lost::lost(tree, &target.capabilities(), placement);
+    let threads = open::threads(placement.threads);
+    let outcome = watch(console.progress(), |progress| {
+        apply(set.blobs.wims(), tree, &mut target, threads, progress)
+    })?;
+    drop(target);
+    volume.close()?;
     lost::note(console, &lost);
     Ok((outcome, lost))
 }

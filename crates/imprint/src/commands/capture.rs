@@ -7,11 +7,14 @@ use fs_err::File;
 use imprint_blockio::{Resize, WriteAt};
 use imprint_codec::Format;
 use imprint_image::config::CaptureConfig;
+use imprint_image::disk::ChainOptions;
 use imprint_image::host::HostSource;
+use imprint_image::volume::{NtfsSource, VolumePath, open_volume};
 use imprint_image::{
-    CaptureRequest, Captured, Earlier, NewWim, Outcome, ScanOptions, StoreOptions, capture,
+    CaptureRequest, Captured, Earlier, NewWim, Outcome, ScanOptions, Source, StoreOptions, capture,
     open_wim,
 };
+use imprint_ntfs::Volume;
 use imprint_progress::Progress;
 use imprint_wim::{Coding, ImageInfo, Wim, WimWriter};
 use imprint_winvalues::tree::Tree;
@@ -89,7 +92,7 @@ impl Job {
 
 /// Makes the file.
 pub(super) fn run(job: &Job, console: &mut Console) -> anyhow::Result<Status> {
-    let source = HostSource::new(&job.source)?;
+    let source = open_source(job)?;
     let coding = open::coding(&job.storage, Some(Coding::with_default_chunks(Format::Lzx)))?;
     let rp_fix = job.fix_links.unwrap_or(true);
     let name = job.properties.name.clone();
@@ -100,13 +103,25 @@ pub(super) fn run(job: &Job, console: &mut Console) -> anyhow::Result<Status> {
     let outcome = watch(console.progress(), |progress| {
         let before = before.as_ref();
         let request = Request { job, name: &name, fix_links: rp_fix, before, config: &config };
-        let outcome = request.capture(&source, &mut new.writer, progress)?;
+        let outcome = request.capture(&*source, &mut new.writer, progress)?;
         progress.begin("finishing", 0, 0);
         progress.check()?;
         new.commit(open::integrity_change(job.integrity.table), progress)?;
         anyhow::Ok(outcome)
     })?;
     report(job, &name, &outcome, console)
+}
+
+/// Opens what is to be captured: a directory, or the volume on a disk or on one of its partitions.
+pub(super) fn open_source(job: &Job) -> anyhow::Result<Box<dyn Source>> {
+    let path = VolumePath::parse(&job.source);
+    if fs_err::metadata(&path.disk).is_ok_and(|metadata| !metadata.is_dir()) {
+        let device = open_volume(&path, &ChainOptions::default())?;
+        let context = || format!("failed to open the NTFS volume on {}", job.source.display());
+        let volume = Volume::open(device).with_context(context)?;
+        return Ok(Box::new(NtfsSource::new(volume, open::threads(job.storage.threads))));
+    }
+    Ok(Box::new(HostSource::new(&job.source)?))
 }
 
 /// Reads what is to be left out: the file the user names, or the list that applies without one.
@@ -150,7 +165,7 @@ impl Request<'_> {
     /// Adds the image and sets what is said of it.
     pub(super) fn capture<F: WriteAt + Resize>(
         &self,
-        source: &HostSource,
+        source: &dyn Source,
         writer: &mut WimWriter<F>,
         progress: &Progress,
     ) -> anyhow::Result<Outcome<Captured>> {

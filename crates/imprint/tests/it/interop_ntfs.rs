@@ -183,6 +183,48 @@ fn wimlib_finds_all_of_an_image_on_the_ntfs_volume_we_apply_it_to() {
     assert_same(&truth, &on_volume(&world, "b"), "applied by us");
 }
 
+/// What the programs of ntfs-3g find wrong with a volume: nothing.
+#[track_caller]
+fn assert_sound(world: &World, volume: &str) {
+    world.shell(&format!(
+        "ntfsfix -n {volume} > fix.log && ntfsinfo -m {volume} > info.log
+        ntfsresize -i -f -P {volume} > resize.log"
+    ));
+}
+
+#[test]
+fn wimlib_finds_all_of_an_image_on_the_volume_we_make_of_it() {
+    let (world, truth) = world();
+    for (number, options) in [
+        &[][..],
+        &["--cluster-size=512"],
+        &["--cluster-size=2K"],
+        &["--cluster-size=8K"],
+        &["--cluster-size=64K"],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let volume = format!("volume{number}");
+        world.shell(&format!("truncate -s 128M {volume}"));
+        let words = ["apply", "theirs.wim", "1", &volume, "--format", "--label=Sample"];
+        world.done(&[&words, options].concat());
+        assert_sound(&world, &volume);
+        assert_same(&truth, &on_volume(&world, &volume), &format!("{options:?}"));
+    }
+}
+
+#[test]
+fn wimlib_finds_all_of_a_volume_in_what_we_capture_without_mounting_it() {
+    let (world, truth) = world();
+    world.done(&["capture", "a", "ours.wim", "--compress=none"]);
+    world.wimlib(&["verify", "ours.wim"]);
+    assert_same(&truth, &listing(&world, "ours.wim", "1"), "captured by us");
+    world.shell("truncate -s 96M b");
+    world.done(&["apply", "ours.wim", "1", "b", "--format"]);
+    assert_same(&truth, &on_volume(&world, "b"), "captured and applied by us");
+}
+
 /// What 7-Zip's listing says of each path and stream.
 fn seven_listing(world: &World, wim: &str) -> BTreeMap<String, Vec<String>> {
     let text = seven_zip(world, &["l", "-slt", "-sns", wim]);

@@ -41,6 +41,8 @@ mod status;
 #[cfg(test)]
 mod trouble;
 #[cfg(test)]
+mod volumes;
+#[cfg(test)]
 mod world;
 #[cfg(test)]
 mod writing;

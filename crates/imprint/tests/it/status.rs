@@ -45,15 +45,20 @@ fn one_when_it_failed() {
 }
 
 #[test]
-fn a_volume_that_is_not_mounted_is_explained() {
+fn a_file_that_is_no_volume_is_explained() {
     let world = World::with_tree();
     world.write("disk.img", [0; 4096]);
     world.done(&["capture", "src", "a.wim", "--compress=none"]);
-    for words in [&["capture", "disk.img", "b.wim"], &["apply", "a.wim", "disk.img"]] {
+    for (words, said) in [
+        (&["capture", "disk.img", "b.wim"], "failed to open the NTFS volume on disk.img"),
+        (&["apply", "a.wim", "disk.img"], "give --format to make a fresh volume"),
+        (&["capture", "disk.img:2", "b.wim"], "disk.img has no partition 2; it has none"),
+    ] {
         let ran = world.imprint(words);
         assert_eq!(ran.status, Some(1), "{words:?} {ran:?}");
-        assert!(ran.err.contains("mount an NTFS volume with ntfs-3g first"), "{ran:?}");
+        assert!(ran.err.contains(said), "{ran:?}");
     }
+    assert!(!world.has("b.wim"));
 }
 
 #[test]

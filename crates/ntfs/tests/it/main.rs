@@ -1,4 +1,8 @@
 //! Volumes held against other programs.
 
 #[cfg(test)]
+mod fill;
+#[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod volume;

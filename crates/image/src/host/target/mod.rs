@@ -251,7 +251,12 @@ impl Target for HostTarget {
         Capabilities(kept)
     }
 
-    fn begin(&mut self, tree: &Tree, progress: &Progress) -> Result<(), TargetError> {
+    fn begin(
+        &mut self,
+        tree: &Tree,
+        _: &[crate::Coming<'_>],
+        progress: &Progress,
+    ) -> Result<(), TargetError> {
         self.prepare(tree, progress)
     }
 

@@ -1,0 +1,373 @@
+//! Putting the tree together from the names in the records.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+
+use imprint_blockio::ReadAt;
+use imprint_ntfs::{
+    Clusters, FileName, Namespace, SecurityIndex, Swept, SweptStream, SweptValue, Volume,
+};
+use imprint_winvalues::security::SecurityId;
+use imprint_winvalues::tree::{
+    Content, Extras, File, FileId, NameId, ReparseInfo, Stream, StreamKind, Tree,
+};
+use imprint_winvalues::{Attributes, WinName, compare_ignoring_case};
+
+use super::sweep::AllFiles;
+use crate::outcome::chain;
+use crate::{Capability, ScanOptions, Scanned, SkipReason, Skipped, SourceError};
+
+/// The record of the root directory.
+const ROOT: u64 = 5;
+/// Records before this one belong to the volume's own files.
+const FIRST_USER: u64 = 24;
+/// File attributes that only names have, and the one of directories.
+const STORED: u32 = 0x0fff_ffff;
+
+/// Makes the tree, and the list of values that its streams refer to.
+///
+/// # Errors
+/// [`SourceError`] if there is no root directory, or more files than can be numbered.
+pub(super) fn join<D: ReadAt>(
+    volume: &Volume<D>,
+    all: AllFiles,
+    options: &ScanOptions<'_>,
+) -> Result<(Scanned, Vec<Clusters>), SourceError> {
+    let failed = |operation, source| SourceError::Volume { operation, source: Box::new(source) };
+    let security = volume.security_index().map_err(|error| failed("read $Secure", error))?;
+    let entries = Entries::new(&all);
+    let root = entries.find(ROOT).ok_or(SourceError::NoRoot)?;
+    let mut joining = Joining {
+        volume,
+        security,
+        options,
+        known: HashMap::new(),
+        all: all.files,
+        entries,
+        seen: Vec::new(),
+        made: HashMap::new(),
+        tree: Tree::new(File::new(Attributes::DIRECTORY)),
+        values: Vec::new(),
+        skipped: Vec::new(),
+        excluded: 0,
+    };
+    joining.seen = vec![false; joining.all.len()];
+    for (number, error) in all.broken {
+        let path = format!("file record {number}");
+        let reason = SkipReason::Unreadable { operation: "read", error: chain(&error) };
+        joining.skipped.push(Skipped { path, reason });
+    }
+    joining.run(root)?;
+    joining.list_orphans();
+    let Joining { tree, skipped, excluded, values, .. } = joining;
+    Ok((Scanned { tree, skipped, excluded }, values))
+}
+
+/// A name in a directory.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    /// Index of the directory among all files.
+    directory: u32,
+    /// Index of the file.
+    file: u32,
+    /// Index among the names of the file.
+    name: u32,
+}
+
+/// All names, by directory.
+struct Entries {
+    /// Sorted by directory, then as a directory sorts its names.
+    entries: Vec<Entry>,
+    /// By record: index among all files.
+    places: HashMap<u64, u32>,
+}
+
+impl Entries {
+    fn new(all: &AllFiles) -> Self {
+        let index = |position: usize| u32::try_from(position).unwrap_or(u32::MAX);
+        let places: HashMap<u64, u32> = all
+            .files
+            .iter()
+            .enumerate()
+            .map(|(position, file)| (file.reference.record.0, index(position)))
+            .collect();
+        let mut entries = Vec::with_capacity(all.files.len());
+        for (position, file) in all.files.iter().enumerate() {
+            for (number, name) in file.names.iter().enumerate() {
+                let directory = places.get(&name.parent.record.0).copied();
+                let parent = directory.and_then(|place| all.files.get(place as usize));
+                let fits = parent
+                    .is_some_and(|parent| parent.is_directory && parent.reference == name.parent);
+                if name.namespace != Namespace::Dos
+                    && let (Some(directory), true) = (directory, fits)
+                {
+                    let (file, name) = (index(position), index(number));
+                    entries.push(Entry { directory, file, name });
+                }
+            }
+        }
+        let name = |entry: &Entry| {
+            let file = all.files.get(entry.file as usize);
+            file.and_then(|file| file.names.get(entry.name as usize))
+        };
+        entries.sort_by(|a, b| {
+            a.directory.cmp(&b.directory).then_with(|| match (name(a), name(b)) {
+                (Some(a), Some(b)) => order(&a.name, &b.name),
+                _ => Ordering::Equal,
+            })
+        });
+        Self { entries, places }
+    }
+
+    fn find(&self, record: u64) -> Option<u32> {
+        self.places.get(&record).copied()
+    }
+
+    /// The names in a directory.
+    fn of(&self, directory: u32) -> &[Entry] {
+        let start = self.entries.partition_point(|entry| entry.directory < directory);
+        let rest = self.entries.get(start..).unwrap_or_default();
+        let length = rest.partition_point(|entry| entry.directory == directory);
+        rest.get(..length).unwrap_or_default()
+    }
+}
+
+fn order(a: &WinName, b: &WinName) -> Ordering {
+    compare_ignoring_case(a.units(), b.units()).then_with(|| a.units().cmp(b.units()))
+}
+
+struct Joining<'a, D> {
+    volume: &'a Volume<D>,
+    security: SecurityIndex,
+    options: &'a ScanOptions<'a>,
+    /// By the volume's id: the tree's.
+    known: HashMap<u32, Option<SecurityId>>,
+    all: Vec<Swept>,
+    entries: Entries,
+    /// By file: whether it was met.
+    seen: Vec<bool>,
+    /// Files with several names that are in the tree, or are left out.
+    made: HashMap<u32, Option<FileId>>,
+    tree: Tree,
+    values: Vec<Clusters>,
+    skipped: Vec<Skipped>,
+    excluded: u64,
+}
+
+/// A directory to be gone through.
+struct Pending {
+    directory: u32,
+    /// `None` if what is below is left out.
+    name: Option<NameId>,
+    path: String,
+}
+
+impl<D: ReadAt> Joining<'_, D> {
+    fn run(&mut self, root: u32) -> Result<(), SourceError> {
+        self.see(root);
+        if let Some(file) = self.make(root, "\\")
+            && let Some(place) = self.tree.file_mut(FileId(0))
+        {
+            *place = file;
+        }
+        let mut pending =
+            vec![Pending { directory: root, name: Some(NameId::ROOT), path: String::new() }];
+        while let Some(next) = pending.pop() {
+            let first = pending.len();
+            for entry in self.entries.of(next.directory).to_vec() {
+                // The root directory is its own entry.
+                if entry.file != root {
+                    self.add(&next, entry, &mut pending)?;
+                }
+            }
+            // Directories are gone through in their order.
+            pending.get_mut(first..).unwrap_or_default().reverse();
+        }
+        Ok(())
+    }
+
+    fn see(&mut self, file: u32) -> bool {
+        let seen = self.seen.get_mut(file as usize);
+        seen.is_some_and(|seen| !std::mem::replace(seen, true))
+    }
+
+    /// Adds a name of a directory.
+    fn add(
+        &mut self,
+        parent: &Pending,
+        entry: Entry,
+        pending: &mut Vec<Pending>,
+    ) -> Result<(), SourceError> {
+        let first = self.see(entry.file);
+        let Some(file) = self.all.get(entry.file as usize) else { return Ok(()) };
+        let (is_directory, record) = (file.is_directory, file.reference.record.0);
+        // A directory has one name; a second one would be a way in a circle.
+        if is_directory && !first {
+            return Ok(());
+        }
+        let Some(name) = file.names.get(entry.name as usize).cloned() else { return Ok(()) };
+        let short = short_name(&file.names, &name);
+        let path = format!("{}\\{}", parent.path, name.name);
+        let mut wanted = parent.name.filter(|_| record >= FIRST_USER);
+        if wanted.is_some() && (self.options.exclude)(&path, is_directory) {
+            self.excluded += 1;
+            wanted = None;
+        }
+        let added = match wanted {
+            Some(directory) => self.add_file(directory, entry.file, name.name, short, &path)?,
+            None => None,
+        };
+        if is_directory {
+            pending.push(Pending { directory: entry.file, name: added, path });
+        }
+        Ok(())
+    }
+
+    fn add_file(
+        &mut self,
+        directory: NameId,
+        index: u32,
+        name: WinName,
+        short: WinName,
+        path: &str,
+    ) -> Result<Option<NameId>, SourceError> {
+        let id = match self.made.get(&index) {
+            Some(Some(file)) => self.tree.link(directory, name, *file)?,
+            Some(None) => return Ok(None),
+            None => {
+                let Some(file) = self.make(index, path) else {
+                    self.made.insert(index, None);
+                    return Ok(None);
+                };
+                let id = self.tree.add(directory, name, file)?;
+                let many = self.all.get(index as usize).is_some_and(|file| file.names.len() > 1);
+                if many && let Some(name) = self.tree.name(id) {
+                    self.made.insert(index, Some(name.file()));
+                }
+                id
+            }
+        };
+        if let Some(name) = self.tree.name_mut(id) {
+            name.short_name = short;
+        }
+        Ok(Some(id))
+    }
+
+    /// Makes a file of the tree; `None` if it cannot be captured, which is listed.
+    fn make(&mut self, index: u32, path: &str) -> Option<File> {
+        let swept = self.all.get_mut(index as usize)?;
+        let information = swept.information;
+        let is_directory = swept.is_directory;
+        let streams = std::mem::take(&mut swept.streams);
+        let extras = swept.extras.take().map(|extras| *extras).unwrap_or_default();
+        if streams.iter().any(|stream| stream.is_encrypted) {
+            let capability = Capability::EncryptedFiles;
+            self.skip(path, SkipReason::NotKept { capability });
+            return None;
+        }
+        let mut file = File::new(attributes(information.attributes, is_directory));
+        file.times = information.times;
+        if !self.options.no_acls {
+            file.security = self.descriptor(information.security, extras.security.as_deref(), path);
+        }
+        for stream in streams {
+            if !(is_directory && stream.name.is_empty()) {
+                let stream = self.stream(stream);
+                file.streams.push(stream);
+            }
+        }
+        if let Some((tag, reserved, data)) = extras.reparse {
+            file.attributes |= Attributes::REPARSE_POINT;
+            file.reparse = Some(ReparseInfo { tag, reserved, not_fixed: true });
+            let content = Content::inline(&data);
+            file.streams.push(Stream {
+                kind: StreamKind::Reparse,
+                name: WinName::default(),
+                content,
+            });
+        } else {
+            file.attributes -= Attributes::REPARSE_POINT;
+        }
+        if extras.object_id.is_some() || !extras.extended.is_empty() {
+            let own = Extras {
+                object_id: extras.object_id,
+                extended_attributes: extras.extended,
+                ..Extras::default()
+            };
+            file.extras = Some(Box::new(own));
+        }
+        Some(file)
+    }
+
+    fn stream(&mut self, stream: SweptStream) -> Stream {
+        let content = match stream.value {
+            SweptValue::Resident(bytes) => Content::inline(&bytes),
+            SweptValue::Clusters(clusters) if clusters.size() == 0 => Content::Empty,
+            SweptValue::Clusters(clusters) => {
+                let (location, size) = (self.values.len() as u64, clusters.size());
+                self.values.push(*clusters);
+                Content::Unread { location, size }
+            }
+        };
+        Stream { kind: StreamKind::Data, name: stream.name, content }
+    }
+
+    /// The security descriptor of a file.
+    fn descriptor(&mut self, id: u32, own: Option<&[u8]>, path: &str) -> Option<SecurityId> {
+        if id == 0 {
+            return own.and_then(|own| self.tree.security.insert(own));
+        }
+        if let Some(known) = self.known.get(&id) {
+            return *known;
+        }
+        let read = self.volume.security_descriptor(&self.security, id);
+        let found = match read {
+            Ok(found) => found.and_then(|found| self.tree.security.insert(&found)),
+            Err(error) => {
+                let operation = "read security descriptor";
+                self.skip(path, SkipReason::Unreadable { operation, error: chain(&error) });
+                None
+            }
+        };
+        self.known.insert(id, found);
+        found
+    }
+
+    fn skip(&mut self, path: &str, reason: SkipReason) {
+        self.skipped.push(Skipped { path: path.to_owned(), reason });
+    }
+
+    /// Lists files that no directory leads to.
+    fn list_orphans(&mut self) {
+        let all = std::mem::take(&mut self.all);
+        for (file, seen) in all.iter().zip(std::mem::take(&mut self.seen)) {
+            let record = file.reference.record;
+            if seen || record.0 < FIRST_USER {
+                continue;
+            }
+            let name = file.names.first().map_or_else(String::new, |name| name.name.to_string());
+            let path = format!("file record {record} ({name})");
+            let error = "no directory leads to it".to_owned();
+            self.skip(&path, SkipReason::Unreadable { operation: "find", error });
+        }
+    }
+}
+
+/// The short name that belongs to a long one.
+fn short_name(names: &[FileName], long: &FileName) -> WinName {
+    let dos = |name: &&FileName| name.namespace == Namespace::Dos && name.parent == long.parent;
+    match long.namespace {
+        Namespace::Win32 => names.iter().find(dos).map(|name| name.name.clone()),
+        Namespace::Win32AndDos => Some(long.name.clone()),
+        Namespace::Posix | Namespace::Dos => None,
+    }
+    .unwrap_or_default()
+}
+
+fn attributes(stored: u32, is_directory: bool) -> Attributes {
+    let mut found = Attributes::from_bits_retain(stored & STORED) - Attributes::DIRECTORY;
+    if is_directory {
+        found |= Attributes::DIRECTORY;
+    }
+    if found.is_empty() { Attributes::NORMAL } else { found }
+}

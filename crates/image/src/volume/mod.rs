@@ -1,0 +1,13 @@
+//! Volumes inside of disks: opened by path and partition, filled, read.
+
+mod error;
+mod join;
+mod open;
+mod source;
+mod sweep;
+mod target;
+
+pub use error::VolumeError;
+pub use open::{ReadableVolume, VolumePath, WritableVolume, open_for_format, open_volume};
+pub use source::NtfsSource;
+pub use target::{FormatOptions, NtfsTarget};

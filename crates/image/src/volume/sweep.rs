@@ -1,0 +1,63 @@
+//! Reading all file records, by several threads.
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use imprint_blockio::ReadAt;
+use imprint_ntfs::{ReadError, RecordNumber, Swept, Volume};
+use imprint_progress::{Cancelled, Progress};
+
+/// Records that a thread reads at once.
+const PIECE: u64 = 4096;
+
+/// All files of a volume, in the order of their records, and those that cannot be read.
+#[derive(Debug, Default)]
+pub(super) struct AllFiles {
+    pub(super) files: Vec<Swept>,
+    pub(super) broken: Vec<(RecordNumber, ReadError)>,
+}
+
+/// Reads them.
+///
+/// # Errors
+/// [`Cancelled`].
+pub(super) fn sweep<D: ReadAt>(
+    volume: &Volume<D>,
+    threads: NonZeroUsize,
+    progress: &Progress,
+) -> Result<AllFiles, Cancelled> {
+    let pieces = volume.records().div_ceil(PIECE);
+    let next = AtomicU64::new(0);
+    let done: Mutex<Vec<(u64, AllFiles)>> = Mutex::default();
+    let work = || {
+        loop {
+            let piece = next.fetch_add(1, Ordering::Relaxed);
+            if piece >= pieces || progress.check().is_err() {
+                return;
+            }
+            let mut all = AllFiles::default();
+            volume.sweep(piece * PIECE..(piece + 1) * PIECE, |number, found| match found {
+                Ok(file) => all.files.push(file),
+                Err(error) => all.broken.push((number, error)),
+            });
+            progress.add_files(all.files.len() as u64);
+            done.lock().unwrap_or_else(PoisonError::into_inner).push((piece, all));
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads.get() {
+            scope.spawn(work);
+        }
+        work();
+    });
+    progress.check()?;
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(piece, _)| *piece);
+    let mut all = AllFiles::default();
+    for (_, mut piece) in done {
+        all.files.append(&mut piece.files);
+        all.broken.append(&mut piece.broken);
+    }
+    Ok(all)
+}

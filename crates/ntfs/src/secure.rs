@@ -1,0 +1,96 @@
+//! `$Secure`: the security descriptors of all files, by id.
+
+use std::collections::HashMap;
+
+use imprint_blockio::ReadAt;
+use zerocopy::FromBytes;
+
+use crate::layout::SecurityEntryDisk;
+use crate::{AttributeKind, Clusters, FileValue, ReadError, RecordNumber, Volume};
+
+/// `$Secure`.
+const SECURE: RecordNumber = RecordNumber(9);
+/// `$SDS`, UTF-16LE.
+const SDS: [u8; 8] = *b"$\0S\0D\0S\0";
+/// Bytes of a block of `$SDS`; as many behind it are its copy.
+const BLOCK: u64 = 0x4_0000;
+/// Bytes of an entry without the descriptor.
+const HEADER: u64 = size_of::<SecurityEntryDisk>() as u64;
+
+/// Where the descriptors are.
+#[derive(Clone, Debug)]
+pub struct SecurityIndex {
+    stream: Option<Clusters>,
+    /// By id: where the descriptor is in `$SDS`, and its bytes.
+    places: HashMap<u32, (u64, u32)>,
+}
+
+impl<D: ReadAt> Volume<D> {
+    /// Finds the descriptors. They are found by going over all of them, since an index may be damaged; where a block
+    /// is damaged, its copy is used.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn security_index(&self) -> Result<SecurityIndex, ReadError> {
+        let file = self.file(SECURE)?;
+        let attributes = file.map(|file| file.attributes).unwrap_or_default();
+        let stream = attributes.into_iter().find_map(|attribute| match attribute.value {
+            FileValue::Clusters(clusters)
+                if attribute.kind == AttributeKind::DATA && *attribute.name == SDS =>
+            {
+                Some(clusters)
+            }
+            _ => None,
+        });
+        let mut index = SecurityIndex { stream, places: HashMap::new() };
+        let Some(stream) = &index.stream else { return Ok(index) };
+        let mut bytes = Vec::new();
+        let mut start = 0;
+        while start < stream.size() {
+            // The copy second: what the block has wins.
+            for from in [start, start + BLOCK] {
+                let length = BLOCK.min(stream.size().saturating_sub(from));
+                bytes.resize(usize::try_from(length).unwrap_or(0), 0);
+                self.read_value(stream, &mut bytes, from)?;
+                add(&bytes, start, from, &mut index.places);
+            }
+            start += 2 * BLOCK;
+        }
+        Ok(index)
+    }
+
+    /// Reads a descriptor; `None` if there is none with this id.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn security_descriptor(
+        &self,
+        index: &SecurityIndex,
+        id: u32,
+    ) -> Result<Option<Vec<u8>>, ReadError> {
+        let (Some(stream), Some(&(offset, length))) = (&index.stream, index.places.get(&id)) else {
+            return Ok(None);
+        };
+        let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+        self.read_value(stream, &mut bytes, offset)?;
+        Ok(Some(bytes))
+    }
+}
+
+/// Adds the entries of a block that was read from `from` and is, or is the copy of, the one at `start`.
+fn add(bytes: &[u8], start: u64, from: u64, places: &mut HashMap<u32, (u64, u32)>) {
+    let mut at = 0;
+    while let Some(rest) = bytes.get(at..)
+        && let Ok((entry, _)) = SecurityEntryDisk::read_from_prefix(rest)
+    {
+        let length = u64::from(entry.length.get());
+        // An entry says where it stands: what does not is no entry.
+        if entry.offset.get() != start + at as u64 || length <= HEADER || length > rest.len() as u64
+        {
+            return;
+        }
+        let place = (from + at as u64 + HEADER, u32::try_from(length - HEADER).unwrap_or(0));
+        places.entry(entry.id.get()).or_insert(place);
+        at += usize::try_from(length.next_multiple_of(16)).unwrap_or(usize::MAX);
+    }
+}

@@ -1,0 +1,11 @@
+//! What fuzzing found once stays right, and what it began with is read.
+
+use imprint_testkit::replay;
+
+#[path = "../../../../fuzz/oracles/ntfs_volume.rs"]
+mod ntfs_volume;
+
+#[test]
+fn beginnings_of_volumes() {
+    replay("ntfs_volume", ntfs_volume::check);
+}
