@@ -2,3 +2,5 @@
 
 #[cfg(test)]
 mod judges;
+#[cfg(test)]
+mod replay;
