@@ -87,6 +87,8 @@ mkfs.ext4 e2fsprogs
 sfdisk fdisk
 sgdisk gdisk
 parted parted
+mkfs.vfat dosfstools
+mcopy mtools
 strace strace
 /usr/bin/time time
 /bin/kill procps

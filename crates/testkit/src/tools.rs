@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Output, Stdio};
 
 /// Which Debian package a program comes from. `./test` installs them all.
-const PACKAGES: [(&str, &str); 37] = [
+const PACKAGES: [(&str, &str); 44] = [
     ("wimlib-imagex", "wimtools"),
     ("7z", "7zip"),
     ("7zz", "7zip"),
@@ -33,6 +33,13 @@ const PACKAGES: [(&str, &str); 37] = [
     ("e2fsck", "e2fsprogs"),
     ("sfdisk", "fdisk"),
     ("sgdisk", "gdisk"),
+    ("fdisk", "fdisk"),
+    ("parted", "parted"),
+    ("fsck.vfat", "dosfstools"),
+    ("mkfs.vfat", "dosfstools"),
+    ("mdir", "mtools"),
+    ("mcopy", "mtools"),
+    ("mtype", "mtools"),
     ("strace", "strace"),
     ("qemu-img", "qemu-utils"),
     ("qemu-io", "qemu-utils"),
