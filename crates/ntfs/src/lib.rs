@@ -19,26 +19,32 @@
 mod attribute;
 mod boot;
 mod clusters;
+mod directory;
 mod encode;
 mod error;
 mod file;
 mod fill;
 mod layout;
 mod list;
+mod node;
 mod record;
 mod runs;
 mod units;
+mod upcase;
 mod volume;
 
 pub use attribute::{Attribute, Attributes, NonResident, Value};
 pub use boot::Geometry;
 pub use clusters::{Clusters, Piece};
+pub use directory::{Directory, Entries};
 pub use error::{AttributeKind, Corruption, ReadError, Structure};
 pub use file::{File, FileAttribute, FileValue};
 pub use fill::{
     FillError, FillOptions, Filling, Plan, PlanError, Refused, RefusedReason, StreamSize,
 };
+pub use node::DirectoryEntry;
 pub use record::{FileRecord, FileReference};
 pub use runs::{Run, write_runs};
 pub use units::{Lcn, RecordNumber, Vcn};
+pub use upcase::UpCase;
 pub use volume::Volume;
