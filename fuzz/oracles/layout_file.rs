@@ -8,9 +8,7 @@ use imprint_winvalues::Guid;
 pub(crate) fn check(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let Ok(layout) = Layout::parse(text) else { return };
-    let identifiers: Vec<_> = (0..layout.identifiers())
-        .map(|number| Guid::from_random([u8::try_from(number).unwrap_or(0); 16]))
-        .collect();
+    let identifiers: Vec<_> = (0_u8..=u8::MAX).map(|byte| Guid::from_random([byte; 16])).collect();
     for (len, sector_size) in [(8 << 20, 512), (8 << 20, 4096), (u64::MAX, 512)] {
         let Ok(plan) = Plan::new(&layout, len, sector_size, &identifiers) else { continue };
         let mut free = 0;

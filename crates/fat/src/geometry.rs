@@ -73,7 +73,12 @@ impl Geometry {
         check: &Check,
     ) -> Result<Self, ReadError> {
         let sector = u64::from(sector_size);
-        let end = u64::from(boot.sectors.get()) * sector;
+        // mkfs.vfat counts small FAT32 volumes here, and Linux reads them so.
+        let sectors = match boot.sectors_16.get() {
+            0 => boot.sectors.get(),
+            small => small.into(),
+        };
+        let end = u64::from(sectors) * sector;
         if end > len {
             let at = offset_of!(BootDisk, sectors) as u64;
             return Err(Corruption::past_end(Structure::BootSector, at, "volume", len, end).into());

@@ -25,7 +25,7 @@ pub(crate) struct BootDisk {
     pub fats: u8,
     /// Entries of the root directory of FAT12 and FAT16; 0 for FAT32.
     pub root_entries: U16,
-    /// Sectors of small FAT12 and FAT16 volumes; 0 for FAT32.
+    /// Sectors of the volume if there are few, which FAT32 seldom has; else 0.
     pub sectors_16: U16,
     /// F0 or F8 to FF.
     pub media: u8,
