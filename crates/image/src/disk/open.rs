@@ -128,14 +128,22 @@ fn lock(file: &File, path: &Path, access: Access) -> Result<(), ChainError> {
 /// The sector size of raw files, which do not say theirs.
 const RAW_SECTOR_SIZE: u32 = 512;
 
+/// The sector size of a raw disk: real disks say theirs.
+fn raw_sector_size(file: &File) -> u32 {
+    let is_device = file.metadata().is_ok_and(|metadata| metadata.file_type().is_block_device());
+    let asked = is_device.then(|| rustix::fs::ioctl_blksszget(file.file()).ok()).flatten();
+    asked.unwrap_or(RAW_SECTOR_SIZE)
+}
+
 /// Opens a disk file as what it is.
 ///
 /// # Errors
 /// Why it cannot be read.
 pub(super) fn reader(disk: DiskFile) -> Result<Box<dyn Container>, OpenError> {
     let DiskFile { file, format } = disk;
+    let sector_size = raw_sector_size(&file);
     Ok(match format {
-        Format::Raw => Box::new(Raw::open(file, RAW_SECTOR_SIZE)?),
+        Format::Raw => Box::new(Raw::open(file, sector_size)?),
         Format::Vhd => Box::new(Vhd::open(file)?),
         Format::Vhdx => Box::new(Vhdx::open(file)?),
     })
@@ -158,7 +166,8 @@ pub(super) fn reshaper(
     disk: DiskFile,
     ids: WriteIds,
 ) -> Result<Box<dyn Reshape>, ChainError> {
-    reshaper_in(path, Early::new(disk.file), disk.format, ids)
+    let sector_size = raw_sector_size(&disk.file);
+    reshaper_in(path, Early::new(disk.file), (disk.format, sector_size), ids)
 }
 
 /// As [`reshaper`], of a disk that is merged into another and then removed.
@@ -167,19 +176,20 @@ pub(super) fn used_up(
     disk: DiskFile,
     ids: WriteIds,
 ) -> Result<Box<dyn Reshape>, ChainError> {
-    reshaper_in(path, Early::used_up(disk.file), disk.format, ids)
+    let sector_size = raw_sector_size(&disk.file);
+    reshaper_in(path, Early::used_up(disk.file), (disk.format, sector_size), ids)
 }
 
 fn reshaper_in(
     path: &Path,
     file: Early<File>,
-    format: Format,
+    (format, sector_size): (Format, u32),
     ids: WriteIds,
 ) -> Result<Box<dyn Reshape>, ChainError> {
     let opened = || -> Result<Box<dyn Reshape>, OpenError> {
         check_overlaps(&file, format)?;
         Ok(match format {
-            Format::Raw => Box::new(Raw::open(file, RAW_SECTOR_SIZE)?),
+            Format::Raw => Box::new(Raw::open(file, sector_size)?),
             Format::Vhd => Box::new(VhdWriter::open(file, ids)?),
             Format::Vhdx => Box::new(VhdxWriter::open(file, ids)?),
         })

@@ -75,3 +75,44 @@ fn what_does_not_fit_leaves_the_disk_alone() {
     assert!(ran.err.contains("volume should have at least"), "{ran:?}");
     world.shell("cmp d.raw before");
 }
+
+/// Small partitions of a PC.
+const LAYOUT: &str = r#"table = "gpt"
+[[partition]]
+type = "esp"
+size = "40 MiB"
+format = "fat32"
+label = "SYSTEM"
+[[partition]]
+type = "basic-data"
+size = "rest"
+name = "Windows"
+format = "ntfs"
+"#;
+
+#[test]
+fn a_disk_is_partitioned_and_filled() {
+    let world = world();
+    world.write("layout.toml", LAYOUT);
+    for disk in ["d.raw", "d.vhd", "d.vhdx"] {
+        world.done(&["disk", "create", disk, "--size=160M"]);
+        world.done(&["disk", "partition", disk, "--layout=layout.toml", "--dry-run"]);
+        let ran = world.done(&["disk", "partitions", disk]);
+        assert!(!ran.out.contains("Windows"), "{ran:?}");
+        world.done(&["disk", "partition", disk, "--layout=layout.toml"]);
+        let ran = world.done(&["disk", "partitions", disk]);
+        assert!(ran.out.contains("Windows"), "{ran:?}");
+        world.done(&["apply", "a.wim", "1", &format!("{disk}:2"), "--format"]);
+        assert_captured(&world, &format!("{disk}:2"));
+        let ran = world.imprint(&["disk", "partition", disk, "--layout=layout.toml"]);
+        assert_eq!(ran.status, Some(1), "{ran:?}");
+        world.done(&["disk", "convert", disk, "whole", "--format=raw"]);
+        world.shell(
+            "sgdisk -v whole | grep -q 'No problems found'
+            dd if=whole of=esp bs=1M skip=1 count=40 status=none && fsck.vfat -n esp > fsck.log
+            dd if=whole of=volume bs=1M skip=41 count=118 status=none",
+        );
+        assert_sound(&world, "volume");
+        world.shell("rm whole esp volume");
+    }
+}

@@ -45,10 +45,13 @@ fn grub_reads_files_of_a_volume_we_made() {
     let large = Kind::Random.bytes(3_000_000, 7);
     world.write("src/Windows/large.bin", &large);
     world.done(&["capture", "src", "a.wim", "--compress=lzx"]);
-    world.shell(
-        "truncate -s 96M disk.img
-        printf 'label: gpt\\nstart=2048,size=16M\\nsize=64M\\n' | sfdisk -q disk.img",
+    world.write(
+        "layout.toml",
+        "table = \"gpt\"\n[[partition]]\ntype = \"esp\"\nsize = \"40 MiB\"\nformat = \"fat32\"\n\
+         [[partition]]\ntype = \"basic-data\"\nsize = \"rest\"\nformat = \"ntfs\"\n",
     );
+    world.shell("truncate -s 120M disk.img");
+    world.done(&["disk", "partition", "disk.img", "--layout=layout.toml"]);
     world.done(&["apply", "a.wim", "1", "disk.img:2", "--format"]);
     let said = grub(
         &world,
