@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Output, Stdio};
 
 /// Which Debian package a program comes from. `./test` installs them all.
-const PACKAGES: [(&str, &str); 31] = [
+const PACKAGES: [(&str, &str); 33] = [
     ("wimlib-imagex", "wimtools"),
     ("7z", "7zip"),
     ("7zz", "7zip"),
@@ -17,8 +17,10 @@ const PACKAGES: [(&str, &str); 31] = [
     ("ntfs-3g", "ntfs-3g"),
     ("ntfscat", "ntfs-3g"),
     ("ntfscp", "ntfs-3g"),
+    ("ntfsfix", "ntfs-3g"),
     ("ntfsinfo", "ntfs-3g"),
     ("ntfsls", "ntfs-3g"),
+    ("ntfsresize", "ntfs-3g"),
     ("fusermount3", "fuse3"),
     ("getfattr", "attr"),
     ("setfattr", "attr"),
