@@ -87,6 +87,8 @@ mkfs.ext4 e2fsprogs
 sfdisk fdisk
 sgdisk gdisk
 parted parted
+mkfs.vfat dosfstools
+mcopy mtools
 strace strace
 /usr/bin/time time
 /bin/kill procps
@@ -96,7 +98,11 @@ vhdiinfo libvhdi-utils
 vhdimount libvhdi-utils
 bzip2 bzip2
 xz xz-utils
+grub-mkimage grub-common
 LIST
+  [ -e /usr/lib/grub/i386-pc/boot.img ] || missing+=(grub-pc-bin)
+  # Together: a newer one of the first makes apt remove an older one of the second.
+  has qemu-system-x86_64 || missing+=(qemu-system-x86 seabios qemu-utils)
   # Debian cuts this module out of Python's own library.
   python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
   has 7zz || has 7z || missing+=("$(apt-cache show 7zip >/dev/null 2>&1 && echo 7zip || echo p7zip-full)")

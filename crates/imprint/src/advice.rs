@@ -17,6 +17,7 @@ pub(crate) fn of(error: &anyhow::Error) -> Option<String> {
             .or_else(|| cause.downcast_ref().and_then(on_file))
             .or_else(|| cause.downcast_ref().and_then(on_disk))
             .or_else(|| cause.downcast_ref().and_then(on_chain))
+            .or_else(|| cause.downcast_ref().and_then(on_partition))
             .or_else(|| cause.downcast_ref().and_then(on_mount))
             .or_else(|| cause.downcast_ref().and_then(on_unmount))
             .or_else(|| cause.downcast_ref().and_then(on_find_mount))
@@ -83,6 +84,9 @@ fn on_command(error: &CommandError) -> Option<String> {
              shows whether the disk file is whole"
                 .to_owned(),
         ),
+        CommandError::Layout { .. } | CommandError::LayoutTooLong { .. } => {
+            Some("`imprint disk partition --help` shows what a layout looks like".to_owned())
+        }
         CommandError::Pattern { .. }
         | CommandError::NoFiles
         | CommandError::ServerEnded { .. } => None,
@@ -155,6 +159,19 @@ fn on_disk(error: &imprint_image::disk::DiskError) -> Option<String> {
         ),
         // Stands for its cause, so the chain does not show the cause again.
         imprint_image::disk::DiskError::Chain(error) => on_chain(error),
+        _ => None,
+    }
+}
+
+fn on_partition(error: &imprint_image::disk::PartitionError) -> Option<String> {
+    use imprint_image::disk::PartitionError;
+    match error {
+        PartitionError::Occupied { .. } => Some(
+            "`imprint disk partitions` lists what it holds; --force goes on, and all of it is lost"
+                .to_owned(),
+        ),
+        // Stands for its cause, so the chain does not show the cause again.
+        PartitionError::Disk(error) => on_disk(error),
         _ => None,
     }
 }

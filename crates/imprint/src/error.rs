@@ -66,6 +66,14 @@ pub(crate) enum CommandError {
     TargetIsADisk { disk: PathBuf },
     #[error("{} is not an empty directory", at.display())]
     MountPoint { at: PathBuf },
+    #[error("layout {} cannot be read", path.display())]
+    Layout {
+        path: PathBuf,
+        #[source]
+        source: imprint_partition::LayoutError,
+    },
+    #[error("layout {} should have at most {most} bytes", path.display())]
+    LayoutTooLong { path: PathBuf, most: u64 },
     #[error("process that was to serve the disk ended: {status}")]
     ServerEnded { status: std::process::ExitStatus },
     #[error("{} was unmounted, but not all that was written could be kept: {why}", at.display())]

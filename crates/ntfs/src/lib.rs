@@ -23,6 +23,7 @@
 mod attribute;
 mod boot;
 mod clusters;
+mod directory;
 mod encode;
 mod error;
 mod facts;
@@ -30,26 +31,33 @@ mod file;
 mod fill;
 mod layout;
 mod list;
+mod node;
+mod objects;
 mod record;
 mod runs;
 mod secure;
 mod sweep;
 mod units;
+mod upcase;
 mod value;
 mod volume;
 
 pub use attribute::{Attribute, Attributes, NonResident, Value};
 pub use boot::Geometry;
 pub use clusters::{Clusters, Piece};
+pub use directory::{Directory, Entries};
 pub use error::{AttributeKind, Corruption, ReadError, Structure};
 pub use facts::{FileName, Namespace, StandardInformation};
 pub use file::{File, FileAttribute, FileValue};
 pub use fill::{
     FillError, FillOptions, Filling, Plan, PlanError, Refused, RefusedReason, StreamSize,
 };
+pub use node::DirectoryEntry;
+pub use objects::BirthIds;
 pub use record::{FileRecord, FileReference};
 pub use runs::{Run, write_runs};
 pub use secure::SecurityIndex;
 pub use sweep::{Swept, SweptExtras, SweptStream, SweptValue};
 pub use units::{Lcn, RecordNumber, Vcn};
+pub use upcase::UpCase;
 pub use volume::Volume;

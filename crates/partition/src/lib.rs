@@ -24,19 +24,39 @@
 //! that logical partitions lie inside extended ones. Numbers are those of Linux. What is wrong with a
 //! table but can be read around is a [`Warning`]; everything else is an error.
 //!
-//! **Limits.** 4 MiB of GPT entries (the usual array has 16 KiB), 256 extended boot records. Nothing is
-//! written; BSD labels and LDM are not understood.
+//! **Writing.** What is wished for becomes places, and those become bytes:
+//!
+//! ```text
+//!  Layout (built in, or a file) ─ device size, identifiers ─► Plan ── erase: old table, old volumes
+//!                                                               │ ── (the caller fills partitions)
+//!  Occupied::look: what would be lost                           └─── write: backup, primary, sector 0
+//! ```
+//!
+//! Cut anywhere in `erase` the device has its old table or none, anywhere in `write` none or the new one.
+//!
+//! **Limits.** 4 MiB of GPT entries (the usual array has 16 KiB), 256 extended boot records. Logical
+//! partitions and boot programs are not written; BSD labels and LDM are not understood.
 #![forbid(unsafe_code)]
 
 mod error;
+mod file;
 mod gpt;
 mod kind;
 mod layout;
 mod mbr;
+mod occupied;
+mod plan;
 mod reader;
 mod table;
 mod volume;
+mod wanted;
+mod writer;
 
-pub use error::{Corruption, ReadError, Structure};
+pub use error::{
+    Corruption, LayoutError, LayoutFault, PlanError, ReadError, Structure, WriteError,
+};
 pub use kind::PartitionType;
+pub use occupied::Occupied;
+pub use plan::{Plan, Planned};
 pub use table::{GptAttributes, Partition, PartitionTable, TableId, Warning};
+pub use wanted::{Contents, Layout, Size, TableKind, Wanted};

@@ -68,7 +68,7 @@ pub(crate) struct Disk<'a, D> {
 }
 
 impl<'a, D: BlockDevice> Disk<'a, D> {
-    fn new(device: &'a D) -> Result<Self, ReadError> {
+    pub(crate) fn new(device: &'a D) -> Result<Self, ReadError> {
         let len = device.len().map_err(|source| ReadError::Io {
             structure: Structure::Mbr,
             offset: 0,

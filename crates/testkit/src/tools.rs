@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Output, Stdio};
 
 /// Which Debian package a program comes from. `./test` installs them all.
-const PACKAGES: [(&str, &str); 33] = [
+const PACKAGES: [(&str, &str); 44] = [
     ("wimlib-imagex", "wimtools"),
     ("7z", "7zip"),
     ("7zz", "7zip"),
@@ -17,10 +17,11 @@ const PACKAGES: [(&str, &str); 33] = [
     ("ntfs-3g", "ntfs-3g"),
     ("ntfscat", "ntfs-3g"),
     ("ntfscp", "ntfs-3g"),
-    ("ntfsfix", "ntfs-3g"),
     ("ntfsinfo", "ntfs-3g"),
-    ("ntfsls", "ntfs-3g"),
+    ("ntfsfix", "ntfs-3g"),
     ("ntfsresize", "ntfs-3g"),
+    ("ntfslabel", "ntfs-3g"),
+    ("ntfsls", "ntfs-3g"),
     ("fusermount3", "fuse3"),
     ("getfattr", "attr"),
     ("setfattr", "attr"),
@@ -32,6 +33,13 @@ const PACKAGES: [(&str, &str); 33] = [
     ("e2fsck", "e2fsprogs"),
     ("sfdisk", "fdisk"),
     ("sgdisk", "gdisk"),
+    ("fdisk", "fdisk"),
+    ("parted", "parted"),
+    ("fsck.vfat", "dosfstools"),
+    ("mkfs.vfat", "dosfstools"),
+    ("mdir", "mtools"),
+    ("mcopy", "mtools"),
+    ("mtype", "mtools"),
     ("strace", "strace"),
     ("qemu-img", "qemu-utils"),
     ("qemu-io", "qemu-utils"),
@@ -42,6 +50,9 @@ const PACKAGES: [(&str, &str); 33] = [
     ("mount", "mount"),
     ("umount", "mount"),
     ("setpriv", "util-linux"),
+    ("grub-mkimage", "grub-common"),
+    ("qemu-system-x86_64", "qemu-system-x86"),
+    ("dd", "coreutils"),
 ];
 
 /// Returns the path of an installed program.

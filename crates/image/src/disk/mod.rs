@@ -22,6 +22,7 @@ mod measure;
 mod merge;
 mod merge_ahead;
 mod open;
+mod partition;
 mod reshape;
 mod room;
 
@@ -37,6 +38,9 @@ pub use merge::{Merged, merge_disk};
 pub use open::{
     Access, ChainLook, ChainOptions, DiskFile, Fresh, Opened, look_at_chain, open_chain,
     open_chain_for_writing, open_file,
+};
+pub use partition::{
+    DiskPartitions, PartitionError, PartitionOptions, Partitioned, disk_partitions, partition_disk,
 };
 pub use reshape::{rebase_disk, resize_disk};
 pub use room::Room;

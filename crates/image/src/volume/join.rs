@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use imprint_blockio::ReadAt;
 use imprint_ntfs::{
-    Clusters, FileName, Namespace, SecurityIndex, Swept, SweptStream, SweptValue, Volume,
+    BirthIds, Clusters, FileName, Namespace, SecurityIndex, Swept, SweptStream, SweptValue, Volume,
 };
 use imprint_winvalues::security::SecurityId;
 use imprint_winvalues::tree::{
@@ -35,11 +35,18 @@ pub(super) fn join<D: ReadAt>(
 ) -> Result<(Scanned, Vec<Clusters>), SourceError> {
     let failed = |operation, source| SourceError::Volume { operation, source: Box::new(source) };
     let security = volume.security_index().map_err(|error| failed("read $Secure", error))?;
+    let has_ids = |file: &Swept| file.extras.as_ref().is_some_and(|e| e.object_id.is_some());
+    let births = if all.files.iter().any(has_ids) {
+        volume.birth_ids().map_err(|error| failed("read $ObjId", error))?
+    } else {
+        BirthIds::new()
+    };
     let entries = Entries::new(&all);
     let root = entries.find(ROOT).ok_or(SourceError::NoRoot)?;
     let mut joining = Joining {
         volume,
         security,
+        births,
         options,
         known: HashMap::new(),
         all: all.files,
@@ -139,6 +146,8 @@ fn order(a: &WinName, b: &WinName) -> Ordering {
 struct Joining<'a, D> {
     volume: &'a Volume<D>,
     security: SecurityIndex,
+    /// What belongs to object ids.
+    births: BirthIds,
     options: &'a ScanOptions<'a>,
     /// By the volume's id: the tree's.
     known: HashMap<u32, Option<SecurityId>>,
@@ -270,8 +279,11 @@ impl<D: ReadAt> Joining<'_, D> {
         if !self.options.no_acls {
             file.security = self.descriptor(information.security, extras.security.as_deref(), path);
         }
+        let has_reparse = extras.reparse.is_some();
         for stream in streams {
-            if !(is_directory && stream.name.is_empty()) {
+            let is_empty = matches!(&stream.value, SweptValue::Resident(bytes) if bytes.is_empty());
+            let is_needless = is_directory || has_reparse && is_empty;
+            if !(is_needless && stream.name.is_empty()) {
                 let stream = self.stream(stream);
                 file.streams.push(stream);
             }
@@ -290,13 +302,19 @@ impl<D: ReadAt> Joining<'_, D> {
         }
         if extras.object_id.is_some() || !extras.extended.is_empty() {
             let own = Extras {
-                object_id: extras.object_id,
+                object_id: extras.object_id.map(|id| self.whole_id(&id)),
                 extended_attributes: extras.extended,
                 ..Extras::default()
             };
             file.extras = Some(Box::new(own));
         }
         Some(file)
+    }
+
+    /// An object id with what belongs to it.
+    fn whole_id(&self, id: &[u8]) -> Box<[u8]> {
+        let birth = id.first_chunk().filter(|_| id.len() == 16).and_then(|id| self.births.get(id));
+        birth.map_or_else(|| id.into(), |birth| [id, birth].concat().into())
     }
 
     fn stream(&mut self, stream: SweptStream) -> Stream {

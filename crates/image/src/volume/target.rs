@@ -152,8 +152,9 @@ impl<D: WriteAt> Target for NtfsTarget<D> {
         &mut self,
         tree: &Tree,
         coming: &[Coming<'_>],
-        _: &Progress,
+        progress: &Progress,
     ) -> Result<(), TargetError> {
+        progress.check()?;
         let Some(device) = self.device.take() else { return Ok(()) };
         let sizes: Vec<StreamSize> = coming
             .iter()

@@ -20,3 +20,5 @@ mod host_scan;
 mod host_trouble;
 #[cfg(test)]
 mod replay;
+#[cfg(test)]
+mod volume;

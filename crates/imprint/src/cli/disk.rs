@@ -41,6 +41,12 @@ pub(crate) enum DiskVerb {
     /// Check all structures of a disk file and its chain; save what can be saved
     #[command(after_help = examples::DISK_CHECK)]
     Check(CheckArgs),
+    /// Divide a disk into partitions and make its FAT32 volumes
+    #[command(after_help = examples::DISK_PARTITION)]
+    Partition(PartitionArgs),
+    /// List the partitions of a disk
+    #[command(after_help = examples::DISK_PARTITIONS)]
+    Partitions(PartitionsArgs),
     /// List where the bytes of a disk are
     #[command(after_help = examples::DISK_MAP)]
     Map(MapArgs),
@@ -271,6 +277,29 @@ pub(crate) struct CheckArgs {
     /// Write all that can be read into this new file
     #[arg(long, value_name = "OUT")]
     pub(crate) repair: Option<PathBuf>,
+}
+
+/// Arguments of `disk partition`.
+#[derive(Args, Debug, PartialEq, Eq)]
+pub(crate) struct PartitionArgs {
+    #[command(flatten)]
+    pub(crate) file: FileArgs,
+    /// uefi-windows, uefi-storage, bios-windows, or a file that describes one
+    #[arg(long, value_name = "LAYOUT")]
+    pub(crate) layout: PathBuf,
+    /// Partition a disk that is not empty, or has children: what it holds is lost
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Only show what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// Arguments of `disk partitions`.
+#[derive(Args, Debug, PartialEq, Eq)]
+pub(crate) struct PartitionsArgs {
+    #[command(flatten)]
+    pub(crate) file: FileArgs,
 }
 
 /// Arguments of `disk mount`.

@@ -172,6 +172,34 @@ Examples:
   imprint disk map pc1.vhdx
   imprint disk map pc1.vhdx --json";
 
+/// For `disk partition`.
+pub(crate) const DISK_PARTITION: &str = "\
+Layouts:
+  uefi-windows  ESP (FAT32), MSR, Windows, recovery
+  uefi-storage  ESP (FAT32), MSR, storage for virtual disks
+  bios-windows  MBR with an active system partition, Windows, recovery
+
+Anything else is a file (one named like a layout is given as ./uefi-windows):
+  table = \"gpt\"               # or \"mbr\"
+  [[partition]]
+  type = \"esp\"                # msr, basic-data, recovery, linux, a GUID; mbr: ntfs, fat32, \"0x07\"
+  size = \"260 MiB\"            # or \"20 %\", or \"rest\"
+  name = \"EFI system\"         # gpt only; with mbr: active = true
+  format = \"fat32\"            # none, fat32, ntfs
+  label = \"SYSTEM\"
+
+Partitions with format ntfs are left empty.
+
+Examples:
+  imprint disk partition base.vhdx --layout=uefi-windows
+  imprint disk partition /dev/sdb --layout=layout.toml --dry-run";
+
+/// For `disk partitions`.
+pub(crate) const DISK_PARTITIONS: &str = "\
+Examples:
+  imprint disk partitions pc1.vhdx
+  imprint disk partitions /dev/sda --json";
+
 /// For `disk mount`.
 pub(crate) const DISK_MOUNT: &str = "\
 DIR then holds the file `disk` and, for each partition, `p1`, `p2` and so on. A process in the

@@ -46,8 +46,21 @@ fn help() {
     insta::assert_snapshot!("help_imagex", said(&world, &["imagex", "/?"]));
     insta::assert_snapshot!("help_disk", said(&world, &["disk", "--help"]));
     for verb in [
-        "create", "child", "info", "convert", "flatten", "merge", "compact", "resize", "rebase",
-        "check", "map", "mount", "unmount",
+        "create",
+        "child",
+        "info",
+        "convert",
+        "flatten",
+        "merge",
+        "compact",
+        "resize",
+        "rebase",
+        "check",
+        "partition",
+        "partitions",
+        "map",
+        "mount",
+        "unmount",
     ] {
         let name = format!("help_disk_{verb}");
         insta::assert_snapshot!(name, said(&world, &["disk", verb, "--help"]));

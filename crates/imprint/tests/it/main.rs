@@ -43,6 +43,8 @@ mod trouble;
 #[cfg(test)]
 mod volumes;
 #[cfg(test)]
+mod witness;
+#[cfg(test)]
 mod world;
 #[cfg(test)]
 mod writing;

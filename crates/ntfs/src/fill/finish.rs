@@ -1,5 +1,7 @@
 //! Everything but data: directories, records, the volume's own files, at last the boot sectors.
 
+use std::collections::HashSet;
+
 use imprint_blockio::WriteAt;
 use imprint_winvalues::tree::{FileId, Tree};
 
@@ -297,9 +299,10 @@ impl<D: WriteAt> Finish<'_, D> {
         ];
         used.extend(self.used_data(parts));
         // Clusters of files that were left out are free, those of others with holes are not.
+        let gone: HashSet<usize> = self.gone_slots(parts);
         let later = parts.later.iter().zip(&plan.later);
         for (placed, &(slot, _)) in later {
-            if (parts.is_lost)(slot as usize) {
+            if (parts.is_lost)(slot as usize) || gone.contains(&(slot as usize)) {
                 continue;
             }
             used.extend(
@@ -312,6 +315,16 @@ impl<D: WriteAt> Finish<'_, D> {
         used.retain(|region| region.length > 0);
         used.sort_by_key(|region| region.first);
         used
+    }
+
+    /// The slots of files that are left out.
+    fn gone_slots(&self, parts: &Parts<'_>) -> HashSet<usize> {
+        let gone = parts.tree.files().filter(|(id, _)| parts.is_file_gone(*id));
+        let slots = gone.flat_map(|(id, file)| {
+            let numbers = 0..u32::try_from(file.streams.len()).unwrap_or(0);
+            numbers.filter_map(move |number| self.filling.plan.slot_of(id, number))
+        });
+        slots.collect()
     }
 
     /// The data region without the streams that did not come.

@@ -1,6 +1,8 @@
 //! Volumes held against other programs.
 
 #[cfg(test)]
+mod directory;
+#[cfg(test)]
 mod fill;
 #[cfg(test)]
 mod replay;

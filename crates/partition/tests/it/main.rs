@@ -10,3 +10,5 @@ mod replay;
 mod sample;
 #[cfg(test)]
 mod volumes;
+#[cfg(test)]
+mod writing;

@@ -6,6 +6,7 @@ mod create;
 mod info;
 mod map;
 mod mount;
+mod partition;
 mod reshape;
 mod unmount;
 
@@ -34,6 +35,8 @@ pub(super) fn run(verb: DiskVerb, console: &mut Console) -> anyhow::Result<Statu
         DiskVerb::Resize(args) => reshape::resize(&args, console),
         DiskVerb::Rebase(args) => reshape::rebase(&args, console),
         DiskVerb::Check(args) => check::run(&args, console),
+        DiskVerb::Partition(args) => partition::partition(&args, console),
+        DiskVerb::Partitions(args) => partition::list(&args.file, console),
         DiskVerb::Map(args) => map::run(&args.file, console),
         DiskVerb::Mount(args) => mount::run(&args, console),
         DiskVerb::Unmount(args) => unmount::run(&args, console),

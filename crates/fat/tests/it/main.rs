@@ -1,0 +1,6 @@
+//! Tests of the crate as its users see it.
+
+#[cfg(test)]
+mod judges;
+#[cfg(test)]
+mod replay;
