@@ -7,6 +7,7 @@
 //! - [`census`] says all a Linux file system knows of a tree, so that two trees can be compared.
 //! - [`Mount`] mounts file systems in memory and NTFS volumes, and lets go of them after the test.
 //! - [`disks`] lets other programs read disk files, and makes some with them.
+//! - [`volumes`] lets a strict checker and other programs judge NTFS volumes.
 //! - [`tools`] finds and runs the independent programs that judge our output.
 //! - [`replay`] runs what fuzzing found through what the fuzz target demands.
 //! - [`soak`] lets a test run longer when asked to.
@@ -30,6 +31,7 @@ mod replay;
 pub mod soak;
 mod sparse_memory;
 pub mod tools;
+pub mod volumes;
 
 pub use crash_file::{CrashFile, Cut};
 pub use data::Kind;
