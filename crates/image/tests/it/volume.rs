@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use imprint_image::volume::{FormatOptions, NtfsSource, NtfsTarget};
 use imprint_image::{Capabilities, Target};
 use imprint_ntfs::Volume;
+use imprint_testkit::volumes::{self, Strictness};
 use imprint_testkit::{Random, soak, tools};
 use imprint_winvalues::tree::{ExtendedAttribute, File, NameId, StreamKind, Tree};
 use imprint_winvalues::{Attributes, FileTime, WinName};
@@ -45,9 +46,11 @@ fn summary(path: &Path) -> Summary {
     summary
 }
 
-/// What the programs of ntfs-3g find wrong with a volume: nothing.
+/// What the strict checker and the programs of ntfs-3g find wrong with a volume: nothing.
 #[track_caller]
 fn judge(path: &Path) {
+    let found = volumes::check(path, 0, Strictness::Strict);
+    assert_eq!(found, "");
     for (tool, options) in
         [("ntfsfix", &["-n"][..]), ("ntfsinfo", &["-m"]), ("ntfsresize", &["-i", "-f", "-P"])]
     {

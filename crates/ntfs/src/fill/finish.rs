@@ -63,7 +63,6 @@ impl<D: WriteAt> Filling<D> {
         let system = finish.system_records(&parts, records);
         finish.put_records(0, &system)?;
         finish.write_further(records)?;
-        finish.write_mirror(&system)?;
         finish.write_log()?;
         let used = finish.used(&parts, records);
         finish.write_bitmap(&used)?;
@@ -255,18 +254,19 @@ impl<D: WriteAt> Finish<'_, D> {
         if offset + bytes.len() as u64 > end {
             return Err(FillError::Full { length: bytes.len() as u64 });
         }
-        self.filling.put("file records", offset, bytes)
-    }
-
-    fn write_mirror(&self, system: &[u8]) -> Result<(), FillError> {
-        let plan = &self.filling.plan;
-        let size = plan.measures.record_size * 4;
-        let whole =
-            usize::try_from(plan.regions.mirror.length * u64::from(plan.measures.cluster_size));
-        let whole = whole.unwrap_or(size);
-        let mut bytes = system.get(..whole.min(system.len())).unwrap_or_default().to_vec();
-        bytes.resize(whole, 0);
-        self.filling.put("$MFTMirr", plan.measures.bytes_of(Lcn(plan.regions.mirror.first)), &bytes)
+        self.filling.put("file records", offset, bytes)?;
+        // The first records, a cluster of them if that is more than four, stand in the mirror as well.
+        let mirror = plan.regions.mirror;
+        let length = mirror.length * u64::from(plan.measures.cluster_size);
+        let within = first * plan.measures.record_size as u64;
+        let left = usize::try_from(length.saturating_sub(within)).unwrap_or(usize::MAX);
+        match bytes.get(..left.min(bytes.len())) {
+            Some(copy) if !copy.is_empty() => {
+                let at = plan.measures.bytes_of(Lcn(mirror.first)) + within;
+                self.filling.put("$MFTMirr", at, copy)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn write_log(&self) -> Result<(), FillError> {
