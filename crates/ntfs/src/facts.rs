@@ -43,6 +43,13 @@ pub enum Namespace {
     Win32AndDos,
 }
 
+/// Bytes of the GUID that the data of a reparse point begin with, and their length leaves out: Microsoft's own tags
+/// have none.
+pub(crate) const fn guid_length(tag: u32) -> usize {
+    const MICROSOFT: u32 = 0x8000_0000;
+    if tag & MICROSOFT == 0 { 16 } else { 0 }
+}
+
 fn times(disk: &TimesDisk) -> Times {
     Times {
         creation: FileTime(disk.creation.get()),
@@ -98,12 +105,12 @@ impl Fact<'_> {
         Ok(FileName { parent, namespace, name: WinName::from_le_bytes(units) })
     }
 
-    /// Tag, reserved field and data of a reparse point.
+    /// Tag, reserved field and data of a reparse point, with the GUID if there is one.
     pub(crate) fn reparse_point(&self) -> Result<(u32, u16, &[u8]), Corruption> {
         let fixed = size_of::<ReparseDisk>();
         let (disk, data) =
             ReparseDisk::read_from_prefix(self.value).map_err(|_short| self.short(fixed))?;
-        let length = usize::from(disk.length.get());
+        let length = guid_length(disk.tag.get()) + usize::from(disk.length.get());
         let data = data.get(..length).ok_or_else(|| self.short(fixed + length))?;
         Ok((disk.tag.get(), disk.reserved.get(), data))
     }

@@ -14,6 +14,7 @@ use crate::encode::{
     Body, IndexKind, IndexPlan, IndexShape, NameFacts, NewAttribute, Placed, TimesFacts, align8,
     ea_values, file_name, name_entry, name_entry_size, room, standard_information,
 };
+use crate::facts::guid_length;
 use crate::layout::{FileNameDisk, NAME_IS_DIRECTORY, ReparseDisk, collation, namespace};
 use crate::{AttributeKind, Lcn};
 
@@ -295,9 +296,10 @@ impl<'a> Parts<'a> {
         let slot = self.plan.slot(id, number);
         let index = self.plan.slot_of(id, number)?;
         let data = values.kept(index, slot.size);
+        let length = data.len().saturating_sub(guid_length(info.tag));
         let header = ReparseDisk {
             tag: info.tag.into(),
-            length: u16::try_from(data.len()).unwrap_or(u16::MAX).into(),
+            length: u16::try_from(length).unwrap_or(u16::MAX).into(),
             reserved: info.reserved.into(),
         };
         let value = [header.as_bytes(), &data].concat();

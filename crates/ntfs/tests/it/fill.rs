@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
-use imprint_ntfs::{FillOptions, Filling, Plan, PlanError, StreamSize};
+use imprint_ntfs::{FillOptions, Filling, Plan, PlanError, StreamSize, Volume};
 use imprint_testkit::volumes::{self, Strictness};
 use imprint_testkit::{Mount, tools};
-use imprint_winvalues::tree::{Content, File, FileId, NameId, Stream, StreamKind, Tree};
+use imprint_winvalues::tree::{
+    Content, File, FileId, NameId, ReparseInfo, Stream, StreamKind, Tree,
+};
 use imprint_winvalues::{Attributes, BlobHash, FileTime, WinName};
 
 const NOW: FileTime = FileTime(133_000_000_000_000_000);
@@ -273,4 +275,43 @@ fn what_does_not_fit_is_refused_before_anything_is_written() {
     let path = folder.path().join("v.img");
     sample.fill(&path, size, 512, None);
     judge(&path);
+}
+
+/// The GUID before the data of a tag that is not Microsoft's does not count in the length.
+#[test]
+fn reparse_points_of_others_have_a_length_without_their_guid() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("v.img");
+    let mut sample = Sample::new();
+    let data: Vec<u8> = (1..=36).collect();
+    let mut tags = Vec::new();
+    for (name, tag, length) in [("one", 0x11_u32, 20_u8), ("two", 0x8000_0abc, 36)] {
+        let file = sample.file(NameId::ROOT, name, &[]);
+        let file = sample.tree.name(file).unwrap().file();
+        let made = sample.tree.file_mut(file).unwrap();
+        made.attributes |= Attributes::REPARSE_POINT;
+        made.reparse = Some(ReparseInfo { tag, reserved: 0, not_fixed: true });
+        let (kind, content) = (StreamKind::Reparse, Content::Blob(BlobHash([0; 20])));
+        made.streams = vec![Stream { kind, name: WinName::default(), content }];
+        sample.data.push((file, 0, data.clone()));
+        tags.push((name, tag, length));
+    }
+    sample.fill(&path, 32 << 20, 512, None);
+    judge(&path);
+    let mount = Mount::ntfs(&path, &folder.path().join("mount"), "ro");
+    for (name, tag, length) in tags {
+        let file = mount.path().join(name);
+        let words = ["-h", "--only-values", "-n", "system.ntfs_reparse_data"];
+        let mut command = std::process::Command::new(tools::require("getfattr"));
+        let found = tools::output(command.args(words).arg(file.as_os_str())).stdout;
+        let expected = [&tag.to_le_bytes()[..], &[length, 0, 0, 0], &data].concat();
+        assert_eq!(found, expected, "{name}");
+    }
+    let volume = Volume::open(fs_err::File::open(&path).unwrap()).unwrap();
+    let mut found = Vec::new();
+    volume.sweep(24..volume.records(), |_, swept| {
+        let extras = swept.unwrap().extras.unwrap_or_default();
+        found.extend(extras.reparse.map(|(_, _, data)| data.to_vec()));
+    });
+    assert_eq!(found, [data.clone(), data]);
 }
