@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use imprint_blockio::ReadAt;
+use imprint_blockio::{Expected, ReadAt};
 use zerocopy::FromBytes;
 
+use crate::clusters::Piece;
 use crate::layout::SecurityEntryDisk;
-use crate::{AttributeKind, Clusters, FileValue, ReadError, RecordNumber, Volume};
+use crate::{AttributeKind, Clusters, Corruption, FileValue, ReadError, RecordNumber, Volume};
 
 /// `$Secure`.
 const SECURE: RecordNumber = RecordNumber(9);
@@ -44,12 +45,23 @@ impl<D: ReadAt> Volume<D> {
         });
         let mut index = SecurityIndex { stream, places: HashMap::new() };
         let Some(stream) = &index.stream else { return Ok(index) };
+        let geometry = self.geometry();
+        let limit = geometry.clusters().saturating_mul(geometry.cluster_size.into());
+        // Else a hole without end would be gone over without end.
+        if stream.size() > limit {
+            let (field, expected) = ("bytes of security descriptors", Expected::AtMost(limit));
+            let (structure, actual) = (stream.structure(), stream.size());
+            return Err(Corruption::number(structure, 0, field, expected, actual).into());
+        }
         let mut bytes = Vec::new();
         let mut start = 0;
         while start < stream.size() {
             // The copy second: what the block has wins.
             for from in [start, start + BLOCK] {
                 let length = BLOCK.min(stream.size().saturating_sub(from));
+                if stream.piece(from, length) == Some(Piece::Zero { len: length }) {
+                    continue;
+                }
                 bytes.resize(usize::try_from(length).unwrap_or(0), 0);
                 self.read_value(stream, &mut bytes, from)?;
                 add(&bytes, start, from, &mut index.places);
