@@ -7,4 +7,6 @@ mod fill;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]
+mod values;
+#[cfg(test)]
 mod volume;
