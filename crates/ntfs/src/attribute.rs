@@ -9,6 +9,8 @@ use crate::{AttributeKind, Corruption, RecordNumber, Structure, Vcn};
 
 /// Bytes of what every attribute begins with.
 const HEADER: usize = size_of::<AttributeHeaderDisk>();
+/// The flags that say how a value is compressed.
+const COMPRESSED: u16 = 0x00FF;
 /// Clusters of a compression unit: 2^4, or with Windows' own larger units up to 2^8.
 const MAX_UNIT_SHIFT: u8 = 8;
 
@@ -128,7 +130,7 @@ impl<'a> Attributes<'a> {
             if name_bytes == 0 { &[] } else { part.take("name", 0x0a, name_at, name_bytes)? };
         let value = match header.non_resident {
             0 => part.resident()?,
-            1 => part.non_resident(self.clusters)?,
+            1 => part.non_resident(self.clusters, header.flags.get())?,
             other => {
                 let (at, field) = (offset + 8, "non-resident flag");
                 let expected = Expected::AtMost(1);
@@ -197,7 +199,7 @@ impl<'a> Part<'a> {
         Ok(Value::Resident(value))
     }
 
-    fn non_resident(&self, clusters: u64) -> Result<Value<'a>, Corruption> {
+    fn non_resident(&self, clusters: u64, flags: u16) -> Result<Value<'a>, Corruption> {
         let structure = self.structure;
         let header: NonResidentDisk =
             transmute!(self.header::<{ size_of::<NonResidentDisk>() }>()?);
@@ -230,7 +232,8 @@ impl<'a> Part<'a> {
         Ok(Value::NonResident(NonResident {
             first: Vcn(first),
             end: Vcn(end),
-            unit_shift: header.unit_shift,
+            // Sparse values have a unit too, in which nothing is compressed.
+            unit_shift: if flags & COMPRESSED == 0 { 0 } else { header.unit_shift },
             allocated: header.allocated.get(),
             size,
             initialised,
