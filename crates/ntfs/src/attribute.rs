@@ -9,10 +9,10 @@ use crate::{AttributeKind, Corruption, RecordNumber, Structure, Vcn};
 
 /// Bytes of what every attribute begins with.
 const HEADER: usize = size_of::<AttributeHeaderDisk>();
+/// The flags that say how a value is compressed.
+const COMPRESSED: u16 = 0x00FF;
 /// Clusters of a compression unit: 2^4, or with Windows' own larger units up to 2^8.
 const MAX_UNIT_SHIFT: u8 = 8;
-/// Flags of an attribute: how it is compressed, if any is set.
-const COMPRESSION: u16 = 0x00ff;
 
 /// An attribute, or a part of one whose mapping pairs do not fit into one record.
 #[derive(Clone, Copy, Debug)]
@@ -232,8 +232,8 @@ impl<'a> Part<'a> {
         Ok(Value::NonResident(NonResident {
             first: Vcn(first),
             end: Vcn(end),
-            // Sparse values have one as well, and are stored as they are.
-            unit_shift: if flags & COMPRESSION == 0 { 0 } else { header.unit_shift },
+            // Sparse values have a unit too, in which nothing is compressed.
+            unit_shift: if flags & COMPRESSED == 0 { 0 } else { header.unit_shift },
             allocated: header.allocated.get(),
             size,
             initialised,

@@ -155,7 +155,8 @@ pub(crate) struct NonResidentDisk {
     pub(crate) last_vcn: U64,
     /// Where the mapping pairs are.
     pub(crate) runs_offset: U16,
-    /// The binary logarithm of the clusters of a compression unit; 0 if not compressed.
+    /// The binary logarithm of the clusters of a compression unit; 0 if there are none. A sparse value that is
+    /// not compressed has it too. Observed in: volumes by ntfs-3g.
     pub(crate) unit_shift: u8,
     /// Zero.
     pub(crate) reserved: [u8; 5],

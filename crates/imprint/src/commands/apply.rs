@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use fs_err::File;
-use imprint_image::disk::{ChainOptions, Fresh};
+use imprint_image::disk::{ChainOptions, DiskError, Fresh, children_of, open_chain};
 use imprint_image::host::{HostTarget, TargetOptions};
 use imprint_image::volume::{FormatOptions, NtfsTarget, VolumePath, open_for_format};
 use imprint_image::{Applied, Outcome, Target, apply};
@@ -202,6 +202,16 @@ fn refuse_disk(target: &Path) -> Result<(), CommandError> {
     }
 }
 
+/// A disk with children must stay as it is: they hold what differs from it.
+fn refuse_parent(disk: &Path) -> anyhow::Result<()> {
+    let chain = open_chain(disk, &ChainOptions::default())?.chain;
+    let children = children_of(disk, chain.leaf(), &[])?;
+    if children.is_empty() {
+        return Ok(());
+    }
+    Err(DiskError::HasChildren { path: disk.to_owned(), children }.into())
+}
+
 /// Puts a tree into a fresh volume.
 fn place_on_volume(
     set: &OpenSet,
@@ -212,7 +222,9 @@ fn place_on_volume(
 ) -> anyhow::Result<(Outcome<Applied>, Vec<LostFacts>)> {
     let fresh = Fresh { now: crate::environment::now(), random: &crate::environment::random };
     let ids = fresh.write_ids().context("failed to get random bytes")?;
-    let volume = open_for_format(&VolumePath::parse(path), &ChainOptions::default(), ids)?;
+    let wanted = VolumePath::parse(path);
+    refuse_parent(&wanted.disk)?;
+    let volume = open_for_format(&wanted, &ChainOptions::default(), ids)?;
     let options = FormatOptions {
         cluster_size: format.cluster_size,
         label: format.label.as_str().into(),

@@ -116,3 +116,18 @@ fn a_disk_is_partitioned_and_filled() {
         world.shell("rm whole esp volume");
     }
 }
+
+#[test]
+fn a_disk_with_children_is_not_formatted() {
+    let world = world();
+    world.done(&["disk", "create", "base.vhdx", "--size=64M"]);
+    world.done(&["disk", "child", "base.vhdx", "child.vhdx"]);
+    let before = world.read("base.vhdx");
+    let ran = world.imprint(&["apply", "a.wim", "1", "base.vhdx", "--format"]);
+    assert_eq!(ran.status, Some(1), "{ran:?}");
+    assert!(ran.err.contains("child.vhdx"), "{ran:?}");
+    assert!(world.read("base.vhdx") == before);
+    world.done(&["apply", "a.wim", "1", "child.vhdx", "--format"]);
+    assert_captured(&world, "child.vhdx");
+    assert!(world.read("base.vhdx") == before);
+}

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use imprint_blockio::{FlatDevice, MemoryFile, WriteAt as _};
-use imprint_mount::{Failure, Mounted, Options, Served, serve_disk};
+use imprint_mount::{Failure, Mounted, Options, Served, UnmountError, serve_disk};
 use imprint_partition::{Partition, PartitionTable};
 use imprint_testkit::{Random, tools};
 
@@ -104,10 +106,17 @@ impl Sample {
     }
 }
 
-/// Unmounts, and serving must have gone well.
+/// Unmounts, and serving must have gone well. What used the disk may still be letting go of it: a driver whose own
+/// mount is gone already.
 #[track_caller]
+#[expect(clippy::disallowed_methods, reason = "another process is waited for")]
 pub(crate) fn finish(mounted: Mounted) {
-    mounted.unmount().unwrap();
+    let began = Instant::now();
+    while let Err(error) = mounted.unmount() {
+        let is_busy = matches!(error, UnmountError::Busy { .. });
+        assert!(is_busy && began.elapsed() < Duration::from_secs(20), "{error}");
+        thread::sleep(Duration::from_millis(5));
+    }
     mounted.wait().unwrap();
 }
 
