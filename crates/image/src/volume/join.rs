@@ -87,6 +87,8 @@ struct Entries {
     entries: Vec<Entry>,
     /// By record: index among all files.
     places: HashMap<u64, u32>,
+    /// Names whose directory is not there, is none, or is another by now: file and name.
+    dangling: Vec<(u32, u32)>,
 }
 
 impl Entries {
@@ -99,17 +101,20 @@ impl Entries {
             .map(|(position, file)| (file.reference.record.0, index(position)))
             .collect();
         let mut entries = Vec::with_capacity(all.files.len());
+        let mut dangling = Vec::new();
         for (position, file) in all.files.iter().enumerate() {
             for (number, name) in file.names.iter().enumerate() {
                 let directory = places.get(&name.parent.record.0).copied();
                 let parent = directory.and_then(|place| all.files.get(place as usize));
                 let fits = parent
                     .is_some_and(|parent| parent.is_directory && parent.reference == name.parent);
-                if name.namespace != Namespace::Dos
-                    && let (Some(directory), true) = (directory, fits)
-                {
-                    let (file, name) = (index(position), index(number));
-                    entries.push(Entry { directory, file, name });
+                if name.namespace == Namespace::Dos {
+                    continue;
+                }
+                let (file, name) = (index(position), index(number));
+                match directory.filter(|_| fits) {
+                    Some(directory) => entries.push(Entry { directory, file, name }),
+                    None => dangling.push((file, name)),
                 }
             }
         }
@@ -123,7 +128,7 @@ impl Entries {
                 _ => Ordering::Equal,
             })
         });
-        Self { entries, places }
+        Self { entries, places, dangling }
     }
 
     fn find(&self, record: u64) -> Option<u32> {
@@ -272,7 +277,10 @@ impl<D: ReadAt> Joining<'_, D> {
         if streams.iter().any(|stream| stream.is_encrypted) {
             let capability = Capability::EncryptedFiles;
             self.skip(path, SkipReason::NotKept { capability });
-            return None;
+            // A directory stays: what is in it need not be encrypted.
+            if !is_directory {
+                return None;
+            }
         }
         let mut file = File::new(attributes(information.attributes, is_directory));
         file.times = information.times;
@@ -283,7 +291,7 @@ impl<D: ReadAt> Joining<'_, D> {
         for stream in streams {
             let is_empty = matches!(&stream.value, SweptValue::Resident(bytes) if bytes.is_empty());
             let is_needless = is_directory || has_reparse && is_empty;
-            if !(is_needless && stream.name.is_empty()) {
+            if !(stream.is_encrypted || is_needless && stream.name.is_empty()) {
                 let stream = self.stream(stream);
                 file.streams.push(stream);
             }
@@ -335,19 +343,22 @@ impl<D: ReadAt> Joining<'_, D> {
         if id == 0 {
             return own.and_then(|own| self.tree.security.insert(own));
         }
-        if let Some(known) = self.known.get(&id) {
-            return *known;
+        let operation = "read security descriptor";
+        if !self.known.contains_key(&id) {
+            let found = match self.volume.security_descriptor(&self.security, id) {
+                Ok(found) => found.and_then(|found| self.tree.security.insert(&found)),
+                Err(error) => {
+                    self.skip(path, SkipReason::Unreadable { operation, error: chain(&error) });
+                    None
+                }
+            };
+            self.known.insert(id, found);
         }
-        let read = self.volume.security_descriptor(&self.security, id);
-        let found = match read {
-            Ok(found) => found.and_then(|found| self.tree.security.insert(&found)),
-            Err(error) => {
-                let operation = "read security descriptor";
-                self.skip(path, SkipReason::Unreadable { operation, error: chain(&error) });
-                None
-            }
-        };
-        self.known.insert(id, found);
+        let found = self.known.get(&id).copied().flatten();
+        if found.is_none() {
+            let error = format!("$Secure has no whole descriptor with the id {id:#x}");
+            self.skip(path, SkipReason::Unreadable { operation, error });
+        }
         found
     }
 
@@ -358,6 +369,14 @@ impl<D: ReadAt> Joining<'_, D> {
     /// Lists files that no directory leads to.
     fn list_orphans(&mut self) {
         let all = std::mem::take(&mut self.all);
+        for (index, number) in std::mem::take(&mut self.entries.dangling) {
+            let seen = self.seen.get(index as usize).copied().unwrap_or(false);
+            let Some(file) = all.get(index as usize).filter(|_| seen) else { continue };
+            let Some(name) = file.names.get(number as usize) else { continue };
+            let path = format!("file record {} ({})", file.reference.record, name.name);
+            let error = format!("directory {} of this name is not there", name.parent.record);
+            self.skip(&path, SkipReason::Unreadable { operation: "find", error });
+        }
         for (file, seen) in all.iter().zip(std::mem::take(&mut self.seen)) {
             let record = file.reference.record;
             if seen || record.0 < FIRST_USER {

@@ -227,3 +227,37 @@ fn random_trees_come_back_and_nobody_complains() {
         assert_same(&summary(&path).kept(&kept), &expected);
     }
 }
+
+/// Where a name of a file stands in its record, and where the record begins.
+fn place_of(bytes: &[u8], name: &str) -> (usize, usize) {
+    let units: Vec<u8> = name.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let found = bytes.windows(units.len()).enumerate().filter(|(_, part)| **part == *units);
+    let in_record = found.map(|(at, _)| (at, at / 1024 * 1024));
+    let mut all = in_record.filter(|(_, record)| bytes[*record..].starts_with(b"FILE"));
+    all.next().unwrap()
+}
+
+#[test]
+fn what_a_damaged_volume_lost_is_listed() {
+    let folder = scratch();
+    let path = folder.path().join("volume");
+    let mut tree = Tree::new(directory());
+    let first = add(&mut tree, "first", file(b"data"));
+    let linked = tree.name(first).unwrap().file();
+    let parent = add(&mut tree, "folder", directory());
+    tree.link(parent, "second".into(), linked).unwrap();
+    secure(&mut tree);
+    assert_eq!(apply(&mut target(&path, 32, 4096), &tree, Delivery::Whole), []);
+    let mut bytes = fs_err::read(&path).unwrap();
+    let (name, record) = place_of(&bytes, "second");
+    // The security id in `$STANDARD_INFORMATION`, and the directory of the second name.
+    bytes[record + 0x38 + 0x18 + 0x34..][..4].copy_from_slice(&0x999_u32.to_le_bytes());
+    bytes[name - 66..][..4].copy_from_slice(&20_000_u32.to_le_bytes());
+    fs_err::write(&path, bytes).unwrap();
+    let (summary, skipped) = read(&source(&path), &everything());
+    assert_eq!(summary.0[r"\first"].security, None);
+    let text = format!("{skipped:?}");
+    assert_eq!(skipped.len(), 2, "{text}");
+    assert!(text.contains("no whole descriptor with the id 0x999"), "{text}");
+    assert!(text.contains("(second)") && text.contains("directory 20000 of this name"), "{text}");
+}
