@@ -23,7 +23,9 @@
 mod attribute;
 mod boot;
 mod clusters;
+mod crc;
 mod directory;
+mod edit;
 mod encode;
 mod error;
 mod facts;
@@ -46,6 +48,10 @@ pub use attribute::{Attribute, Attributes, NonResident, Value};
 pub use boot::Geometry;
 pub use clusters::{Clusters, Piece};
 pub use directory::{Directory, Entries};
+pub use edit::{
+    EditError, EditOptions, Editor, NameError, NewFile, Reserved, Staged, Unclean, is_interrupted,
+    recover,
+};
 pub use error::{AttributeKind, Corruption, ReadError, Structure};
 pub use facts::{FileName, Namespace, StandardInformation};
 pub use file::{File, FileAttribute, FileValue};

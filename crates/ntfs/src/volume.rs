@@ -57,6 +57,17 @@ impl<D: ReadAt> Volume<D> {
         Ok(self.mft.check_size(at)?)
     }
 
+    /// Finds `$MFT` anew, after it has grown.
+    pub(crate) fn find_table(&mut self) -> Result<(), ReadError> {
+        self.mft = first_part(&self.device, &self.geometry)?;
+        self.find_rest()
+    }
+
+    /// What it lies on.
+    pub(crate) fn into_device(self) -> D {
+        self.device
+    }
+
     /// Its measures.
     #[must_use]
     pub const fn geometry(&self) -> &Geometry {

@@ -1,0 +1,273 @@
+//! The journal of an edit: all changes, written to `$LogFile` before they go to their places.
+//!
+//! A log whose first pages are ones is empty to every program; the journal stands behind them. If those pages are
+//! not ones any more, some other program has used the log since, and what stands there is no journal.
+
+use imprint_blockio::{ReadAt, WriteAt};
+use zerocopy::{FromBytes, IntoBytes};
+
+use super::staged::Staged;
+use super::{EditError, Unclean, value_of};
+use crate::clusters::Piece;
+use crate::crc::crc64;
+use crate::layout::{ChangeDisk, JOURNAL_MAGIC, JournalHeaderDisk, VolumeInformationDisk};
+use crate::{AttributeKind, Clusters, ReadError, RecordNumber, Structure, Volume};
+
+/// `$LogFile`'s record, and `$Volume`'s.
+const LOG: RecordNumber = RecordNumber(2);
+const VOLUME: RecordNumber = RecordNumber(3);
+/// Bytes of the log before the journal: both of its first pages, of whatever size.
+const BEFORE: u64 = 128 << 10;
+/// Bytes of the header's sector.
+const HEADER: u64 = 512;
+/// Flag of `$VOLUME_INFORMATION`: to be checked.
+const DIRTY: u16 = 1;
+/// Bytes of the log that are written at once.
+const CHUNK: u64 = 1 << 20;
+
+/// In which state a volume is.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) log: Clusters,
+    pub(super) unclean: Option<Unclean>,
+}
+
+/// Finds out in which state a volume is.
+pub(super) fn state(volume: &Volume<impl ReadAt>) -> Result<State, EditError> {
+    let log = value_of(volume, LOG, AttributeKind::DATA)?;
+    let unclean = if flags(volume)?.1 & DIRTY != 0 { Some(Unclean::Dirty) } else { None };
+    Ok(State { log, unclean })
+}
+
+/// Where the flags of `$VOLUME_INFORMATION` stand on the volume, and what they are.
+fn flags(volume: &Volume<impl ReadAt>) -> Result<(u64, u16), EditError> {
+    let mut bytes = Vec::new();
+    let structure = Structure::Attribute(VOLUME, AttributeKind::VOLUME_INFORMATION);
+    let missing = || {
+        let expected = imprint_blockio::Expected::Exactly(1);
+        crate::Corruption::number(structure, 0, "attributes in the record", expected, 0)
+    };
+    let record = volume.record(VOLUME, &mut bytes)?.ok_or_else(missing)?;
+    let found = record.find(AttributeKind::VOLUME_INFORMATION)?.ok_or_else(missing)?;
+    let crate::Value::Resident(value) = found.value else { return Err(missing().into()) };
+    let Ok((information, _)) = VolumeInformationDisk::read_from_prefix(value) else {
+        return Err(missing().into());
+    };
+    let (attribute, flags) = (found.offset, information.flags.get());
+    // The attribute says where in it the value begins.
+    let start = attribute - volume.load(VOLUME, &mut bytes)?;
+    let start = usize::try_from(start).unwrap_or(usize::MAX);
+    let word = bytes.get(start.saturating_add(0x14)..).and_then(|rest| rest.first_chunk());
+    let value = word.map_or(0, |&pair| u16::from_le_bytes(pair));
+    Ok((attribute + u64::from(value) + 10, flags))
+}
+
+/// Whether a log is empty as far as programs look: its first pages are ones.
+pub(super) fn is_empty(volume: &Volume<impl ReadAt>, log: &Clusters) -> Result<bool, ReadError> {
+    let mut bytes = vec![0; usize::try_from(BEFORE.min(log.size())).unwrap_or(0)];
+    log.read(volume.device(), &mut bytes, 0)?;
+    Ok(bytes.iter().all(|&byte| byte == 0xff))
+}
+
+/// Bytes of changes that a log has room for; each has a header besides.
+pub(super) const fn room(log: &Clusters) -> u64 {
+    log.size().saturating_sub(BEFORE + HEADER)
+}
+
+/// Writes changes to the journal; returns how many bytes of the log it takes.
+pub(super) fn write<D: WriteAt>(
+    volume: &Volume<Staged<D>>,
+    log: &Clusters,
+    changes: &[(u64, Vec<u8>)],
+    stays_dirty: bool,
+) -> Result<u64, EditError> {
+    let mut body = Vec::new();
+    for (offset, bytes) in changes {
+        let length = (bytes.len() as u64).into();
+        body.extend_from_slice(ChangeDisk { offset: (*offset).into(), length }.as_bytes());
+        body.extend_from_slice(bytes);
+    }
+    let mut header = JournalHeaderDisk {
+        magic: JOURNAL_MAGIC.into(),
+        serial: volume.geometry().serial.into(),
+        length: (body.len() as u64).into(),
+        crc: crc64(&body).into(),
+        stays_dirty: u64::from(stays_dirty).into(),
+        header_crc: 0.into(),
+    };
+    header.header_crc = header_crc(&header).into();
+    let mut all = header.as_bytes().to_vec();
+    all.resize(usize::try_from(HEADER).unwrap_or(512), 0xff);
+    all.extend_from_slice(&body);
+    put(volume, log, &all, BEFORE)?;
+    Ok(all.len() as u64)
+}
+
+fn header_crc(header: &JournalHeaderDisk) -> u64 {
+    let bytes = header.as_bytes();
+    crc64(bytes.get(..bytes.len() - 8).unwrap_or_default())
+}
+
+/// Writes bytes of the log to the device at once.
+fn put<D: WriteAt>(
+    volume: &Volume<Staged<D>>,
+    log: &Clusters,
+    mut bytes: &[u8],
+    mut at: u64,
+) -> Result<(), EditError> {
+    while !bytes.is_empty() {
+        let failed =
+            |offset, length, source| EditError::Write { what: "$LogFile", offset, length, source };
+        let Some(Piece::Data { offset, len }) = log.piece(at, bytes.len() as u64) else {
+            let kind = std::io::ErrorKind::UnexpectedEof;
+            return Err(failed(at, bytes.len() as u64, kind.into()));
+        };
+        let length = usize::try_from(len).unwrap_or(bytes.len()).clamp(1, bytes.len());
+        let (part, rest) = bytes.split_at(length);
+        let written = volume.device().device().write_all_at(part, offset);
+        written.map_err(|source| failed(offset, len, source))?;
+        (bytes, at) = (rest, at + length as u64);
+    }
+    Ok(())
+}
+
+/// Fills a part of the log with ones.
+pub(super) fn erase<D: WriteAt>(
+    volume: &Volume<Staged<D>>,
+    log: &Clusters,
+    from: u64,
+    to: u64,
+) -> Result<(), EditError> {
+    let ones = vec![0xff; usize::try_from(CHUNK.min(to.saturating_sub(from))).unwrap_or(0)];
+    let mut at = from;
+    while at < to {
+        let length = usize::try_from(to - at).unwrap_or(ones.len()).min(ones.len());
+        put(volume, log, ones.get(..length).unwrap_or_default(), at)?;
+        at += length as u64;
+    }
+    Ok(())
+}
+
+/// Erases the journal, which takes so many bytes: first what follows its header, which then tells of nothing.
+pub(super) fn erase_journal<D: WriteAt>(
+    volume: &Volume<Staged<D>>,
+    log: &Clusters,
+    length: u64,
+) -> Result<(), EditError> {
+    erase(volume, log, BEFORE, BEFORE + HEADER)?;
+    erase(volume, log, BEFORE + HEADER, BEFORE + length)
+}
+
+/// Waits until all is on stable storage.
+pub(super) fn flush<D: WriteAt>(volume: &Volume<Staged<D>>) -> Result<(), EditError> {
+    volume.device().device().flush().map_err(|source| EditError::Write {
+        what: "the volume",
+        offset: 0,
+        length: 0,
+        source,
+    })
+}
+
+/// Sets or clears the dirty flag on the device: in one sector, so that it is set or not. Its copy in `$MFTMirr` as well.
+pub(super) fn set_dirty<D: WriteAt>(
+    volume: &Volume<Staged<D>>,
+    mirror_size: u64,
+    dirty: bool,
+) -> Result<(), EditError> {
+    let (at, flags) = flags(volume)?;
+    let new = if dirty { flags | DIRTY } else { flags & !DIRTY };
+    let geometry = volume.geometry();
+    let record = VOLUME.0 * u64::from(geometry.record_size);
+    let within = at - volume.place_of(VOLUME);
+    let mut places = vec![at];
+    if record < mirror_size {
+        let mirror = geometry.mirror.0 * u64::from(geometry.cluster_size);
+        places.push(mirror + record + within);
+    }
+    for at in places {
+        volume.device().write_fresh(&new.to_le_bytes(), at).map_err(|source| EditError::Write {
+            what: "$Volume",
+            offset: at,
+            length: 2,
+            source,
+        })?;
+    }
+    Ok(())
+}
+
+/// Carries out what a journal says, if there is one that is whole.
+pub(super) fn finish<D: WriteAt>(volume: &Volume<Staged<D>>) -> Result<bool, EditError> {
+    let state = state(volume)?;
+    if state.unclean != Some(Unclean::Dirty) {
+        return Ok(false);
+    }
+    let Some((header, changes)) = read(volume, &state.log)? else { return Ok(false) };
+    let mut rest = changes.as_slice();
+    while let Ok((change, tail)) = ChangeDisk::read_from_prefix(rest) {
+        let length = usize::try_from(change.length.get()).unwrap_or(usize::MAX);
+        let Some((bytes, tail)) = tail.split_at_checked(length) else { break };
+        let (offset, end) = (change.offset.get(), volume.geometry().sectors);
+        let end = end * u64::from(volume.geometry().sector_size);
+        if offset.saturating_add(change.length.get()) > end {
+            break;
+        }
+        volume.device().device().write_all_at(bytes, offset).map_err(|source| {
+            EditError::Write {
+                what: "changes of the journal",
+                offset,
+                length: change.length.get(),
+                source,
+            }
+        })?;
+        rest = tail;
+    }
+    flush(volume)?;
+    erase_journal(volume, &state.log, HEADER + header.length.get())?;
+    flush(volume)?;
+    if header.stays_dirty.get() == 0 {
+        let size = value_of(volume, RecordNumber(1), AttributeKind::DATA)?.size();
+        set_dirty(volume, size, false)?;
+        flush(volume)?;
+    }
+    Ok(true)
+}
+
+/// The journal, if it is whole and no other program has used the log since.
+fn read(
+    volume: &Volume<impl ReadAt>,
+    log: &Clusters,
+) -> Result<Option<(JournalHeaderDisk, Vec<u8>)>, EditError> {
+    if log.size() < BEFORE + HEADER || !is_empty(volume, log)? {
+        return Ok(None);
+    }
+    let mut bytes = [0; size_of::<JournalHeaderDisk>()];
+    log.read(volume.device(), &mut bytes, BEFORE)?;
+    let header: JournalHeaderDisk = zerocopy::transmute!(bytes);
+    let whole = header.magic.get() == JOURNAL_MAGIC
+        && header.serial.get() == volume.geometry().serial
+        && header.header_crc.get() == header_crc(&header)
+        && header.length.get() <= room(log);
+    if !whole {
+        return Ok(None);
+    }
+    let mut changes = vec![0; usize::try_from(header.length.get()).unwrap_or(0)];
+    log.read(volume.device(), &mut changes, BEFORE + HEADER)?;
+    Ok((crc64(&changes) == header.crc.get()).then_some((header, changes)))
+}
+
+/// Finishes an edit that was interrupted. Returns whether there was one whose changes were complete.
+///
+/// # Errors
+/// [`EditError`] if the volume cannot be read or written.
+pub fn recover<D: WriteAt>(device: D) -> Result<bool, EditError> {
+    finish(&Volume::open(Staged::new(device))?)
+}
+
+/// Whether an edit was interrupted whose changes are complete: [`recover`] would carry them out.
+///
+/// # Errors
+/// [`EditError`] if the volume cannot be read.
+pub fn is_interrupted(volume: &Volume<impl ReadAt>) -> Result<bool, EditError> {
+    let state = state(volume)?;
+    Ok(state.unclean.is_some() && read(volume, &state.log)?.is_some())
+}
