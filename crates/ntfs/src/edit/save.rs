@@ -105,6 +105,8 @@ impl<D: WriteAt> Editor<D> {
             let value = value.to_vec();
             debug_assert_eq!(value.len(), length);
             found.body = Body::Clusters(self.put_value(&value, None)?);
+            // Names say how much its data takes.
+            self.stale.insert(inode.reference);
         }
     }
 

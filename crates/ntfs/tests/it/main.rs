@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod directory;
 #[cfg(test)]
+mod edit;
+#[cfg(test)]
 mod fill;
 #[cfg(test)]
 mod replay;
