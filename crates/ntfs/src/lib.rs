@@ -50,7 +50,7 @@ pub use clusters::{Clusters, Piece};
 pub use directory::{Directory, Entries};
 pub use edit::{
     EditError, EditOptions, Editor, NameError, NewFile, Reserved, Staged, Unclean, is_interrupted,
-    recover,
+    mark_clean, recover,
 };
 pub use error::{AttributeKind, Corruption, ReadError, Structure};
 pub use facts::{FileName, Namespace, StandardInformation};

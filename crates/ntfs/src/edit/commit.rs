@@ -2,7 +2,6 @@
 
 use imprint_blockio::WriteAt;
 
-use super::staged::PIECE;
 use super::{EditError, Editor, journal};
 
 impl<D: WriteAt> Editor<D> {
@@ -43,7 +42,7 @@ impl<D: WriteAt> Editor<D> {
         journal::flush(volume)?;
         if !journal::is_empty(volume, &self.log)? {
             // It is of the past, and the journal lies in it.
-            journal::erase(volume, &self.log, 0, self.log.size())?;
+            journal::empty(volume, &self.log)?;
             journal::flush(volume)?;
         }
         let changes = volume.device().changes();
@@ -54,17 +53,7 @@ impl<D: WriteAt> Editor<D> {
             used = journal::write(volume, &self.log, &changes, self.was_dirty)?;
             journal::flush(volume)?;
         }
-        for (offset, bytes) in &changes {
-            debug_assert!(bytes.len() % PIECE == 0 || bytes.len() < PIECE);
-            let written = volume.device().device().write_all_at(bytes, *offset);
-            written.map_err(|source| EditError::Write {
-                what: "changes",
-                offset: *offset,
-                length: bytes.len() as u64,
-                source,
-            })?;
-        }
-        journal::flush(volume)?;
+        journal::carry_out(volume, &changes, self.mirror_size)?;
         if used > 0 {
             journal::erase_journal(volume, &self.log, used)?;
             journal::flush(volume)?;

@@ -25,6 +25,9 @@ const DIRTY: u16 = 1;
 /// Bytes of the log that are written at once.
 const CHUNK: u64 = 1 << 20;
 
+/// A journal: its header, and the changes, each with its place.
+type Journal = (JournalHeaderDisk, Vec<(u64, Vec<u8>)>);
+
 /// In which state a volume is.
 #[derive(Debug)]
 pub(super) struct State {
@@ -148,6 +151,25 @@ pub(super) fn erase<D: WriteAt>(
     Ok(())
 }
 
+/// Makes the log empty; what of it is ones already is not written.
+pub(super) fn empty<D: WriteAt>(
+    volume: &Volume<Staged<D>>,
+    log: &Clusters,
+) -> Result<(), EditError> {
+    let mut bytes = Vec::new();
+    let mut at = 0;
+    while at < log.size() {
+        let length = CHUNK.min(log.size() - at);
+        bytes.resize(usize::try_from(length).unwrap_or(0), 0);
+        log.read(volume.device(), &mut bytes, at)?;
+        if bytes.iter().any(|&byte| byte != 0xff) {
+            erase(volume, log, at, at + length)?;
+        }
+        at += length;
+    }
+    Ok(())
+}
+
 /// Erases the journal, which takes so many bytes: first what follows its header, which then tells of nothing.
 pub(super) fn erase_journal<D: WriteAt>(
     volume: &Volume<Staged<D>>,
@@ -202,41 +224,59 @@ pub(super) fn finish<D: WriteAt>(volume: &Volume<Staged<D>>) -> Result<bool, Edi
         return Ok(false);
     }
     let Some((header, changes)) = read(volume, &state.log)? else { return Ok(false) };
-    let mut rest = changes.as_slice();
-    while let Ok((change, tail)) = ChangeDisk::read_from_prefix(rest) {
-        let length = usize::try_from(change.length.get()).unwrap_or(usize::MAX);
-        let Some((bytes, tail)) = tail.split_at_checked(length) else { break };
-        let (offset, end) = (change.offset.get(), volume.geometry().sectors);
-        let end = end * u64::from(volume.geometry().sector_size);
-        if offset.saturating_add(change.length.get()) > end {
-            break;
-        }
-        volume.device().device().write_all_at(bytes, offset).map_err(|source| {
-            EditError::Write {
-                what: "changes of the journal",
-                offset,
-                length: change.length.get(),
-                source,
-            }
-        })?;
-        rest = tail;
-    }
-    flush(volume)?;
+    let mirror_size = value_of(volume, RecordNumber(1), AttributeKind::DATA)?.size();
+    carry_out(volume, &changes, mirror_size)?;
     erase_journal(volume, &state.log, HEADER + header.length.get())?;
     flush(volume)?;
     if header.stays_dirty.get() == 0 {
-        let size = value_of(volume, RecordNumber(1), AttributeKind::DATA)?.size();
-        set_dirty(volume, size, false)?;
+        set_dirty(volume, mirror_size, false)?;
         flush(volume)?;
     }
     Ok(true)
 }
 
+/// Writes changes to their places. The copies of the first records come last: of a record and its copy, one is
+/// whole at any time.
+pub(super) fn carry_out<D: WriteAt>(
+    volume: &Volume<Staged<D>>,
+    changes: &[(u64, Vec<u8>)],
+    mirror_size: u64,
+) -> Result<(), EditError> {
+    let geometry = volume.geometry();
+    let start = geometry.mirror.0 * u64::from(geometry.cluster_size);
+    let mirror = start..start + mirror_size;
+    for copies in [false, true] {
+        for (offset, bytes) in changes {
+            for (at, piece) in apart(*offset, bytes, &mirror) {
+                if piece.is_empty() || mirror.contains(&at) != copies {
+                    continue;
+                }
+                let written = volume.device().device().write_all_at(piece, at);
+                written.map_err(|source| EditError::Write {
+                    what: "changes",
+                    offset: at,
+                    length: piece.len() as u64,
+                    source,
+                })?;
+            }
+        }
+        flush(volume)?;
+    }
+    Ok(())
+}
+
+/// Takes what lies before, in and behind a range of the volume apart.
+fn apart<'a>(offset: u64, bytes: &'a [u8], range: &std::ops::Range<u64>) -> [(u64, &'a [u8]); 3] {
+    let cut =
+        |at: u64| usize::try_from(at.saturating_sub(offset)).unwrap_or(usize::MAX).min(bytes.len());
+    let (start, end) = (cut(range.start), cut(range.end));
+    let part =
+        |from: usize, to: usize| (offset + from as u64, bytes.get(from..to).unwrap_or_default());
+    [part(0, start), part(start, end), part(end, bytes.len())]
+}
+
 /// The journal, if it is whole and no other program has used the log since.
-fn read(
-    volume: &Volume<impl ReadAt>,
-    log: &Clusters,
-) -> Result<Option<(JournalHeaderDisk, Vec<u8>)>, EditError> {
+fn read(volume: &Volume<impl ReadAt>, log: &Clusters) -> Result<Option<Journal>, EditError> {
     if log.size() < BEFORE + HEADER || !is_empty(volume, log)? {
         return Ok(None);
     }
@@ -250,9 +290,26 @@ fn read(
     if !whole {
         return Ok(None);
     }
-    let mut changes = vec![0; usize::try_from(header.length.get()).unwrap_or(0)];
-    log.read(volume.device(), &mut changes, BEFORE + HEADER)?;
-    Ok((crc64(&changes) == header.crc.get()).then_some((header, changes)))
+    let mut body = vec![0; usize::try_from(header.length.get()).unwrap_or(0)];
+    log.read(volume.device(), &mut body, BEFORE + HEADER)?;
+    if crc64(&body) != header.crc.get() {
+        return Ok(None);
+    }
+    let geometry = volume.geometry();
+    // The copy of the boot sector lies behind the last one.
+    let end = (geometry.sectors + 1) * u64::from(geometry.sector_size);
+    let mut changes = Vec::new();
+    let mut rest = body.as_slice();
+    while let Ok((change, tail)) = ChangeDisk::read_from_prefix(rest) {
+        let (offset, length) = (change.offset.get(), change.length.get());
+        let bytes = usize::try_from(length).ok().and_then(|length| tail.split_at_checked(length));
+        let Some((bytes, tail)) = bytes.filter(|_| offset.saturating_add(length) <= end) else {
+            return Ok(None);
+        };
+        changes.push((offset, bytes.to_vec()));
+        rest = tail;
+    }
+    Ok(Some((header, changes)))
 }
 
 /// Finishes an edit that was interrupted. Returns whether there was one whose changes were complete.
@@ -261,6 +318,19 @@ fn read(
 /// [`EditError`] if the volume cannot be read or written.
 pub fn recover<D: WriteAt>(device: D) -> Result<bool, EditError> {
     finish(&Volume::open(Staged::new(device))?)
+}
+
+/// Clears the dirty flag of a volume that was found to be consistent, and empties its log.
+///
+/// # Errors
+/// [`EditError`] if the volume cannot be read or written.
+pub fn mark_clean<D: WriteAt>(device: D) -> Result<(), EditError> {
+    let volume = Volume::open(Staged::new(device))?;
+    let size = value_of(&volume, RecordNumber(1), AttributeKind::DATA)?.size();
+    empty(&volume, &value_of(&volume, LOG, AttributeKind::DATA)?)?;
+    flush(&volume)?;
+    set_dirty(&volume, size, false)?;
+    flush(&volume)
 }
 
 /// Whether an edit was interrupted whose changes are complete: [`recover`] would carry them out.

@@ -43,7 +43,7 @@ use imprint_winvalues::FileTime;
 
 pub use create::NewFile;
 pub use error::{EditError, Unclean};
-pub use journal::{is_interrupted, recover};
+pub use journal::{is_interrupted, mark_clean, recover};
 pub use name::NameError;
 pub use staged::Staged;
 pub use streams::Reserved;

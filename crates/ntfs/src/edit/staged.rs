@@ -10,7 +10,7 @@ use imprint_blockio::{ReadAt, WriteAt};
 /// Bytes of a page of changes.
 const PAGE: u64 = 4096;
 /// Bytes of a piece of a page: what a device writes whole or not at all.
-pub(super) const PIECE: usize = 512;
+const PIECE: usize = 512;
 
 /// A device, and changed bytes that are kept in memory. Reading sees them.
 #[derive(Debug)]

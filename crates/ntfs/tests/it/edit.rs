@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use imprint_ntfs::{
-    EditError, EditOptions, Editor, FileReference, FileValue, NewFile, Volume,
-};
+use imprint_ntfs::{EditError, EditOptions, Editor, FileReference, FileValue, NewFile, Volume};
 use imprint_testkit::volumes::{self, Strictness};
 use imprint_testkit::{Kind, Mount, Random, ntfs_volume, soak};
 use imprint_winvalues::tree::Times;
@@ -248,13 +246,8 @@ impl Trial {
         let Some(to) = self.any(|held| held.entries.is_some()) else { return };
         let new = if self.random.chance(1, 5) { name.to_uppercase() } else { self.name() };
         let (from, target) = (self.reference(parent), self.reference(to));
-        let renamed = self.editor().rename(
-            from,
-            &name.as_str().into(),
-            target,
-            &new.as_str().into(),
-            None,
-        );
+        let renamed =
+            self.editor().rename(from, &name.as_str().into(), target, &new.as_str().into(), None);
         let same_place = parent == to && name.to_lowercase() == new.to_lowercase();
         let taken = self.held(to).entries.as_ref().unwrap().contains_key(&new.to_lowercase());
         match renamed {

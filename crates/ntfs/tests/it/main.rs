@@ -5,6 +5,8 @@ mod directory;
 #[cfg(test)]
 mod edit;
 #[cfg(test)]
+mod edit_crash;
+#[cfg(test)]
 mod fill;
 #[cfg(test)]
 mod replay;
