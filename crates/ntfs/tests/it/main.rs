@@ -5,6 +5,8 @@ mod directory;
 #[cfg(test)]
 mod fill;
 #[cfg(test)]
+mod information;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 mod values;
