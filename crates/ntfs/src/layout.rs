@@ -9,10 +9,12 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 mod index;
 mod journal;
+mod log;
 mod values;
 
 pub(crate) use index::*;
 pub(crate) use journal::*;
+pub(crate) use log::*;
 pub(crate) use values::*;
 
 /// `NTFS` and four spaces.

@@ -31,6 +31,7 @@ mod error;
 mod facts;
 mod file;
 mod fill;
+mod information;
 mod layout;
 mod list;
 mod node;
@@ -41,6 +42,7 @@ mod secure;
 mod sweep;
 mod units;
 mod upcase;
+mod used;
 mod value;
 mod volume;
 
@@ -49,7 +51,7 @@ pub use boot::Geometry;
 pub use clusters::{Clusters, Piece};
 pub use directory::{Directory, Entries};
 pub use edit::{
-    EditError, EditOptions, Editor, NameError, NewFile, Reserved, Staged, Unclean, is_interrupted,
+    EditError, EditOptions, Editor, NameError, NewFile, Reasons, Reserved, Staged, is_interrupted,
     mark_clean, recover,
 };
 pub use error::{AttributeKind, Corruption, ReadError, Structure};
@@ -57,6 +59,9 @@ pub use facts::{FileName, Namespace, StandardInformation};
 pub use file::{File, FileAttribute, FileValue};
 pub use fill::{
     FillError, FillOptions, Filling, Plan, PlanError, Refused, RefusedReason, StreamSize,
+};
+pub use information::{
+    Hibernation, LogState, Unclean, VolumeFlags, VolumeInformation, VolumeState,
 };
 pub use node::DirectoryEntry;
 pub use objects::BirthIds;
@@ -66,4 +71,5 @@ pub use secure::SecurityIndex;
 pub use sweep::{Swept, SweptExtras, SweptStream, SweptValue};
 pub use units::{Lcn, RecordNumber, Vcn};
 pub use upcase::UpCase;
+pub use used::{Bits, UsedRange, UsedRanges};
 pub use volume::Volume;

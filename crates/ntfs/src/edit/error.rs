@@ -1,8 +1,8 @@
 //! Why a volume cannot be edited.
 
-use std::io;
+use std::{fmt, io};
 
-use crate::{Corruption, FileReference, ReadError};
+use crate::{Corruption, FileReference, ReadError, Unclean};
 
 /// A volume cannot be edited, or not so.
 #[derive(Debug, thiserror::Error)]
@@ -32,10 +32,10 @@ pub enum EditError {
         source: io::Error,
     },
     /// The volume was not closed cleanly.
-    #[error("volume is not clean: {reason}")]
+    #[error("volume was not closed: {reasons}")]
     Unclean {
         /// What tells so.
-        reason: Unclean,
+        reasons: Reasons,
     },
     /// There is no such file.
     #[error("there is no file of record {} any more", .0.record)]
@@ -99,20 +99,16 @@ impl From<Corruption> for EditError {
     }
 }
 
-/// What tells that a volume was not closed cleanly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Unclean {
-    /// Its dirty flag is set.
-    #[error("it is marked dirty")]
-    Dirty,
-    /// Its log has changes that were not carried out.
-    #[error("its log was not closed")]
-    Log,
-    /// Windows hibernates on it.
-    #[error("Windows hibernates on it")]
-    Hibernated,
-    /// An edit of ours was interrupted.
-    #[error("an edit was interrupted")]
-    Interrupted,
+/// Why a volume is not to be changed, all of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reasons(pub Vec<Unclean>);
+
+impl fmt::Display for Reasons {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, reason) in self.0.iter().enumerate() {
+            let before = if index == 0 { "" } else { ", and " };
+            write!(f, "{before}{reason}")?;
+        }
+        Ok(())
+    }
 }

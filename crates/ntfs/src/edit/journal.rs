@@ -7,7 +7,7 @@ use imprint_blockio::{ReadAt, WriteAt};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::staged::Staged;
-use super::{EditError, Unclean, value_of};
+use super::{EditError, value_of};
 use crate::clusters::Piece;
 use crate::crc::crc64;
 use crate::layout::{ChangeDisk, JOURNAL_MAGIC, JournalHeaderDisk, VolumeInformationDisk};
@@ -28,18 +28,12 @@ const CHUNK: u64 = 1 << 20;
 /// A journal: its header, and the changes, each with its place.
 type Journal = (JournalHeaderDisk, Vec<(u64, Vec<u8>)>);
 
-/// In which state a volume is.
-#[derive(Debug)]
-pub(super) struct State {
-    pub(super) log: Clusters,
-    pub(super) unclean: Option<Unclean>,
-}
-
-/// Finds out in which state a volume is.
-pub(super) fn state(volume: &Volume<impl ReadAt>) -> Result<State, EditError> {
-    let log = value_of(volume, LOG, AttributeKind::DATA)?;
-    let unclean = if flags(volume)?.1 & DIRTY != 0 { Some(Unclean::Dirty) } else { None };
-    Ok(State { log, unclean })
+/// The log, if the volume is marked dirty: else no edit was interrupted.
+fn log_of_dirty(volume: &Volume<impl ReadAt>) -> Result<Option<Clusters>, EditError> {
+    if flags(volume)?.1 & DIRTY == 0 {
+        return Ok(None);
+    }
+    value_of(volume, LOG, AttributeKind::DATA).map(Some)
 }
 
 /// Where the flags of `$VOLUME_INFORMATION` stand on the volume, and what they are.
@@ -219,14 +213,11 @@ pub(super) fn set_dirty<D: WriteAt>(
 
 /// Carries out what a journal says, if there is one that is whole.
 pub(super) fn finish<D: WriteAt>(volume: &Volume<Staged<D>>) -> Result<bool, EditError> {
-    let state = state(volume)?;
-    if state.unclean != Some(Unclean::Dirty) {
-        return Ok(false);
-    }
-    let Some((header, changes)) = read(volume, &state.log)? else { return Ok(false) };
+    let Some(log) = log_of_dirty(volume)? else { return Ok(false) };
+    let Some((header, changes)) = read(volume, &log)? else { return Ok(false) };
     let mirror_size = value_of(volume, RecordNumber(1), AttributeKind::DATA)?.size();
     carry_out(volume, &changes, mirror_size)?;
-    erase_journal(volume, &state.log, HEADER + header.length.get())?;
+    erase_journal(volume, &log, HEADER + header.length.get())?;
     flush(volume)?;
     if header.stays_dirty.get() == 0 {
         set_dirty(volume, mirror_size, false)?;
@@ -338,6 +329,8 @@ pub fn mark_clean<D: WriteAt>(device: D) -> Result<(), EditError> {
 /// # Errors
 /// [`EditError`] if the volume cannot be read.
 pub fn is_interrupted(volume: &Volume<impl ReadAt>) -> Result<bool, EditError> {
-    let state = state(volume)?;
-    Ok(state.unclean.is_some() && read(volume, &state.log)?.is_some())
+    match log_of_dirty(volume)? {
+        Some(log) => Ok(read(volume, &log)?.is_some()),
+        None => Ok(false),
+    }
 }

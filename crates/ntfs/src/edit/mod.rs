@@ -42,7 +42,7 @@ use imprint_blockio::{Expected, ReadAt, WriteAt};
 use imprint_winvalues::FileTime;
 
 pub use create::NewFile;
-pub use error::{EditError, Unclean};
+pub use error::{EditError, Reasons};
 pub use journal::{is_interrupted, mark_clean, recover};
 pub use name::NameError;
 pub use staged::Staged;
@@ -97,11 +97,12 @@ impl<D: WriteAt> Editor<D> {
     pub fn open(device: D, options: EditOptions) -> Result<Self, EditError> {
         let volume = Volume::open(Staged::new(device))?;
         journal::finish(&volume)?;
-        let state = journal::state(&volume)?;
-        let was_dirty = match state.unclean {
-            Some(reason) if !options.force => return Err(EditError::Unclean { reason }),
-            unclean => unclean.is_some(),
-        };
+        let reasons = Reasons(volume.state()?.reasons());
+        let was_dirty = !reasons.0.is_empty();
+        if was_dirty && !options.force {
+            return Err(EditError::Unclean { reasons });
+        }
+        let log = value_of(&volume, RecordNumber(2), AttributeKind::DATA)?;
         let upcase = Arc::new(volume.upcase()?);
         let space = Space::open(&volume)?;
         let records = records_of(&volume)?;
@@ -114,7 +115,7 @@ impl<D: WriteAt> Editor<D> {
             records,
             next_record: 0,
             mirror_size,
-            log: state.log,
+            log,
             stale: BTreeSet::new(),
             descriptors: None,
             was_dirty,

@@ -41,10 +41,7 @@ impl<D: WriteAt> Editor<D> {
         }
         let mut references = vec![inode.reference];
         references.extend(&inode.further);
-        let list = match assembly.list {
-            None => None,
-            Some(_) => Some(list_value(&attributes, &assembly, &references)),
-        };
+        let list = assembly.list.map(|_| list_value(&attributes, &assembly, &references));
         let in_clusters = assembly.list_in_clusters();
         let list = self.place_list(inode, list, in_clusters)?;
         let names = attributes.iter().filter(|a| a.kind == AttributeKind::FILE_NAME).count();

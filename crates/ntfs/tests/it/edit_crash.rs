@@ -100,14 +100,14 @@ fn edit(crash: &CrashFile) -> Vec<State> {
 }
 
 /// What is left after a cut, mended: it must be one of the states, and `least` or a later one.
-fn check(states: &[State], left: SparseMemory, what: &str) -> usize {
-    let volume = Volume::open(&left).unwrap_or_else(|error| panic!("{what}: {error}"));
+fn check(states: &[State], left: &SparseMemory, what: &str) -> usize {
+    let volume = Volume::open(left).unwrap_or_else(|error| panic!("{what}: {error}"));
     let interrupted = is_interrupted(&volume).unwrap();
     drop(volume);
-    let recovered = recover(&left).unwrap_or_else(|error| panic!("{what}: {error}"));
+    let recovered = recover(left).unwrap_or_else(|error| panic!("{what}: {error}"));
     assert_eq!(interrupted, recovered, "{what}");
     if !recovered {
-        mark_clean(&left).unwrap();
+        mark_clean(left).unwrap();
     }
     let bytes = left.to_bytes();
     let found = states.iter().rposition(|state| state.is(&bytes));
@@ -146,7 +146,7 @@ fn killed_anywhere_an_edit_is_there_or_not() {
     let mut found = 0;
     for cut in sample(&crash) {
         let what = format!("killed at {cut:?}");
-        check_order(&mut found, check(&states, crash.killed(cut), &what), &what);
+        check_order(&mut found, check(&states, &crash.killed(cut), &what), &what);
     }
     assert_eq!(found, 4, "the last commit is there in the end");
 }
@@ -160,7 +160,7 @@ fn no_power_anywhere_and_an_edit_is_there_or_not() {
     for round in 0..soak::rounds(2, 50) {
         for &cut in &cuts {
             let what = format!("no power at {cut:?} in round {round}");
-            check(&states, crash.power_lost(cut, 512, &mut random), &what);
+            check(&states, &crash.power_lost(cut, 512, &mut random), &what);
         }
     }
     // What a commit returned for is durable.
@@ -186,7 +186,7 @@ fn no_power_while_an_edit_is_finished_and_it_is_finished_later() {
         let step = if soak::is_on() { 1 } else { 23 };
         for cut in cuts.iter().skip(finished % step).step_by(step) {
             let what = format!("no power at {cut:?} while finishing");
-            check(&states, again.power_lost(*cut, 512, &mut random), &what);
+            check(&states, &again.power_lost(*cut, 512, &mut random), &what);
         }
         finished += 1;
     }
@@ -203,7 +203,7 @@ fn what_is_left_is_sound_for_others_too() {
     let mut random = Random::new(12);
     for cut in cuts.iter().step_by(cuts.len() / 12) {
         let left = crash.power_lost(*cut, 512, &mut random);
-        check(&states, left.clone(), "sampled");
+        check(&states, &left, "sampled");
         recover(&left).unwrap();
         mark_clean(&left).unwrap();
         fs_err::write(&path, left.to_bytes()).unwrap();

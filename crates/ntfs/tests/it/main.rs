@@ -9,6 +9,8 @@ mod edit_crash;
 #[cfg(test)]
 mod fill;
 #[cfg(test)]
+mod information;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 mod values;
