@@ -28,6 +28,14 @@ impl<D: ReadAt> Volume<D> {
     /// [`ReadError`] if its boot sector or the record of `$MFT` is not as it should be.
     pub fn open(device: D) -> Result<Self, ReadError> {
         let geometry = Geometry::read(&device)?;
+        Self::with_geometry(device, geometry)
+    }
+
+    /// Opens a volume whose measures are known.
+    ///
+    /// # Errors
+    /// [`ReadError`] if the record of `$MFT` is not as it should be.
+    pub(crate) fn with_geometry(device: D, geometry: Geometry) -> Result<Self, ReadError> {
         let mft = first_part(&device, &geometry)?;
         let mut volume = Self { device, geometry, mft };
         volume.find_rest()?;

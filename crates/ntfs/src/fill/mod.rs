@@ -27,4 +27,5 @@ mod write;
 pub use error::{FillError, PlanError};
 pub use names::{Refused, RefusedReason};
 pub use plan::{FillOptions, Plan, StreamSize};
+pub(crate) use system::{attribute_definitions, upper_case_crc};
 pub use write::Filling;

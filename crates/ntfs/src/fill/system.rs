@@ -35,7 +35,7 @@ const DEFINITIONS: [(&str, AttributeKind, u32, u64, u64); 15] = {
 };
 
 /// The data of `$AttrDef`.
-pub(super) fn attribute_definitions() -> Vec<u8> {
+pub(crate) fn attribute_definitions() -> Vec<u8> {
     let mut bytes = Vec::new();
     for (name, kind, flags, least, most) in DEFINITIONS {
         let mut units = [U16::ZERO; 64];
@@ -62,7 +62,7 @@ pub(super) fn upper_case() -> (Vec<u8>, [u8; 32]) {
     let info = UpCaseInfoDisk {
         size: 32.into(),
         reserved: 0.into(),
-        crc: crc64(&table).into(),
+        crc: upper_case_crc(&table).into(),
         version: [0.into(); 3],
         service_pack: [0.into(); 2],
     };
@@ -72,7 +72,7 @@ pub(super) fn upper_case() -> (Vec<u8>, [u8; 32]) {
 /// The polynomial of Rocksoft, reflected, ones before and after.
 ///
 /// Observed in: a volume made by mkntfs.
-fn crc64(bytes: &[u8]) -> u64 {
+pub(crate) fn upper_case_crc(bytes: &[u8]) -> u64 {
     let crc = bytes.iter().fold(u64::MAX, |crc, &byte| {
         (0..8).fold(crc ^ u64::from(byte), |crc, _| {
             if crc & 1 == 1 { crc >> 1 ^ 0x9a6c_9329_ac4b_c9b5 } else { crc >> 1 }
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn the_crc_is_that_of_nvme() {
         // The check value of CRC-64/NVME, which has the same polynomial.
-        assert_eq!(crc64(b"123456789"), 0xae8b_1486_0a79_9888);
+        assert_eq!(upper_case_crc(b"123456789"), 0xae8b_1486_0a79_9888);
     }
 
     #[test]
