@@ -215,7 +215,7 @@ fn tell_missing(file: &Gathered<'_>, map: &Map, found: &mut Findings) {
             let problem = Problem::Is("is not in its directory");
             found.add(Rule::MissingEntry, subject, Some(at), problem);
         } else {
-            let problem = Problem::Is("is in a directory that is none");
+            let problem = Problem::Is("is in a directory that is not there");
             found.add(Rule::Parent, subject, Some(at), problem);
         }
     }

@@ -147,7 +147,7 @@ impl fmt::Display for Problem {
             Self::Field(fault) => fault.fmt(f),
             Self::Is(what) => f.write_str(what),
             Self::Unread { length, kind } => write!(f, "{length} bytes cannot be read: {kind}"),
-            Self::Shared(first, second) => write!(f, "belong to {first} and to {second}"),
+            Self::Shared(first, second) => write!(f, "owned by {first} and by {second}"),
         }
     }
 }
