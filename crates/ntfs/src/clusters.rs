@@ -115,9 +115,17 @@ impl Clusters {
         self.size
     }
 
-    /// Bytes of the value that were written.
-    pub(crate) const fn initialised(&self) -> u64 {
+    /// Bytes of the value that were written; those behind them are zeros.
+    #[must_use]
+    pub const fn initialised(&self) -> u64 {
         self.initialised
+    }
+
+    /// Bytes of the clusters that it takes, without holes.
+    #[must_use]
+    pub fn allocated(&self) -> u64 {
+        let taken = self.runs.iter().filter(|run| run.lcn.is_some());
+        taken.map(|run| run.length).sum::<u64>().saturating_mul(self.cluster_size)
     }
 
     /// What errors call it.

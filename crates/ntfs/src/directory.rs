@@ -90,13 +90,26 @@ impl<D: ReadAt> Volume<D> {
     /// [`ReadError`] in a directory on the way; [`Corruption`] if a name leads to a record that is another file's
     /// by now.
     pub fn find(&self, path: &str, upcase: &UpCase) -> Result<Option<FileReference>, ReadError> {
+        let parts = path.split(['/', '\\']).filter(|part| !part.is_empty());
+        let names: Vec<Vec<u16>> = parts.map(|part| part.encode_utf16().collect()).collect();
+        self.find_names(names.iter().map(Vec::as_slice), upcase)
+    }
+
+    /// Finds a file by the names that lead to it from the root, as [`Self::find`] does.
+    ///
+    /// # Errors
+    /// As [`Self::find`].
+    pub fn find_names<'n>(
+        &self,
+        names: impl IntoIterator<Item = &'n [u16]>,
+        upcase: &UpCase,
+    ) -> Result<Option<FileReference>, ReadError> {
         let mut bytes = Vec::new();
         let Some(root) = self.record(ROOT, &mut bytes)? else { return Ok(None) };
         let mut at = root.reference();
-        for part in path.split(['/', '\\']).filter(|part| !part.is_empty()) {
+        for name in names {
             let Some(directory) = self.directory(at.record)? else { return Ok(None) };
-            let name: Vec<u16> = part.encode_utf16().collect();
-            let Some(entry) = directory.lookup(&name, upcase)? else { return Ok(None) };
+            let Some(entry) = directory.lookup(name, upcase)? else { return Ok(None) };
             at = entry.reference;
             let found = self.record(at.record, &mut bytes)?.map(|record| record.reference());
             if found != Some(at) {

@@ -8,9 +8,11 @@ use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 mod index;
+mod log;
 mod values;
 
 pub(crate) use index::*;
+pub(crate) use log::*;
 pub(crate) use values::*;
 
 /// `NTFS` and four spaces.

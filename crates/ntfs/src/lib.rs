@@ -30,6 +30,7 @@ mod error;
 mod facts;
 mod file;
 mod fill;
+mod information;
 mod layout;
 mod list;
 mod node;
@@ -40,6 +41,7 @@ mod secure;
 mod sweep;
 mod units;
 mod upcase;
+mod used;
 mod value;
 mod volume;
 
@@ -54,6 +56,9 @@ pub use file::{File, FileAttribute, FileValue};
 pub use fill::{
     FillError, FillOptions, Filling, Plan, PlanError, Refused, RefusedReason, StreamSize,
 };
+pub use information::{
+    Hibernation, LogState, Unclean, VolumeFlags, VolumeInformation, VolumeState,
+};
 pub use node::DirectoryEntry;
 pub use objects::BirthIds;
 pub use record::{FileRecord, FileReference};
@@ -62,4 +67,5 @@ pub use secure::SecurityIndex;
 pub use sweep::{Swept, SweptExtras, SweptStream, SweptValue};
 pub use units::{Lcn, RecordNumber, Vcn};
 pub use upcase::UpCase;
+pub use used::{Bits, UsedRange, UsedRanges};
 pub use volume::Volume;

@@ -92,7 +92,7 @@ impl<D: ReadAt> Volume<D> {
                 let found = match &whole {
                     Ok(()) => self.swept(number, record),
                     // Perhaps only some of them cannot be read.
-                    Err(_) => self.reread(number),
+                    Err(_) => self.look(number),
                 };
                 if let Some(found) = found.transpose() {
                     each(number, found);
@@ -106,7 +106,11 @@ impl<D: ReadAt> Volume<D> {
         usize::try_from(self.geometry().record_size).unwrap_or(usize::MAX)
     }
 
-    fn reread(&self, number: RecordNumber) -> Result<Option<Swept>, ReadError> {
+    /// Reads one file with all that is known of it. `None` if the record is not in use, or continues another.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn look(&self, number: RecordNumber) -> Result<Option<Swept>, ReadError> {
         let mut bytes = Vec::new();
         let Some(record) = self.record(number, &mut bytes)? else { return Ok(None) };
         self.describe(&record)

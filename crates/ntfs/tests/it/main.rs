@@ -11,6 +11,8 @@ mod directory;
 #[cfg(test)]
 mod fill;
 #[cfg(test)]
+mod information;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 mod values;

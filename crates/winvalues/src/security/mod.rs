@@ -3,8 +3,12 @@
 //! Self-relative form, \[MS-DTYP\] 2.4.6. The bytes are never rewritten; [`check`] only looks
 //! whether owner, group and lists lie inside.
 
+mod sddl;
+
 use std::collections::HashMap;
 use std::sync::Arc;
+
+pub use sddl::{owner_and_group, sddl};
 
 /// Index of a descriptor in a [`SecurityTable`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
