@@ -83,6 +83,17 @@ impl Clusters {
         }
     }
 
+    /// A value whose runs were checked, `size` bytes long, of which `initialised` were written.
+    pub(crate) const fn of_runs(
+        structure: Structure,
+        runs: Vec<Run>,
+        cluster_size: u32,
+        (size, initialised): (u64, u64),
+    ) -> Self {
+        let cluster_size = cluster_size as u64;
+        Self { structure, runs, cluster_size, size, initialised, unit_shift: 0, stored_shift: 0 }
+    }
+
     /// Takes the next part. `offset` is where its attribute stands on the volume.
     ///
     /// # Errors

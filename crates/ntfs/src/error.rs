@@ -13,6 +13,8 @@ use crate::RecordNumber;
 pub enum Structure {
     /// The first sector.
     BootSector,
+    /// The last sector, a copy of the first.
+    BackupBootSector,
     /// A record of `$MFT`.
     FileRecord(RecordNumber),
     /// An attribute of the file that this record belongs to.
@@ -23,6 +25,7 @@ impl fmt::Display for Structure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BootSector => f.write_str("NTFS boot sector"),
+            Self::BackupBootSector => f.write_str("copy of the NTFS boot sector"),
             Self::FileRecord(record) => write!(f, "file record {record}"),
             Self::Attribute(record, kind) => write!(f, "{kind} of file record {record}"),
         }

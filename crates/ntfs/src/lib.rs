@@ -22,6 +22,7 @@
 
 mod attribute;
 mod boot;
+mod check;
 mod clusters;
 mod crc;
 mod directory;
@@ -48,6 +49,7 @@ mod volume;
 
 pub use attribute::{Attribute, Attributes, NonResident, Value};
 pub use boot::Geometry;
+pub use check::{CheckError, Finding, Problem, Report, Rule, Severity, Subject, Summary, check};
 pub use clusters::{Clusters, Piece};
 pub use directory::{Directory, Entries};
 pub use edit::{

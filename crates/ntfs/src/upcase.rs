@@ -18,6 +18,23 @@ const MIN_SIZE: u64 = 128 * 2;
 pub struct UpCase(Box<[u16]>);
 
 impl UpCase {
+    /// That of Windows since version 7.
+    pub(crate) fn usual() -> Self {
+        Self((0..=u16::MAX).map(imprint_winvalues::fold_case).collect())
+    }
+
+    /// Units it has.
+    pub(crate) const fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    /// Whether it can be a table of upper case: ASCII is as everywhere, and what is upper case stays so.
+    pub(crate) fn is_plausible(&self) -> bool {
+        let ascii =
+            (0..128_u8).all(|byte| self.fold(byte.into()) == byte.to_ascii_uppercase().into());
+        ascii && self.0.iter().all(|&unit| self.fold(unit) == unit)
+    }
+
     /// The upper case of a unit. Those behind the table's end stay as they are.
     #[must_use]
     pub fn fold(&self, unit: u16) -> u16 {

@@ -30,18 +30,25 @@ impl<D: ReadAt> Volume<D> {
     /// [`ReadError`] if its boot sector or the record of `$MFT` is not as it should be.
     pub fn open(device: D) -> Result<Self, ReadError> {
         let geometry = Geometry::read(&device)?;
-        let mft = first_part(&device, &geometry)?;
+        Self::with_geometry(device, geometry)
+    }
+
+    /// Opens a volume whose measures are known.
+    ///
+    /// # Errors
+    /// [`ReadError`] if the record of `$MFT` is not as it should be.
+    pub(crate) fn with_geometry(device: D, geometry: Geometry) -> Result<Self, ReadError> {
+        let (bytes, at) = first_record(&device, &geometry)?;
+        let mft = first_part(&bytes, at, &geometry)?;
         let mut volume = Self { device, geometry, mft };
-        volume.find_rest()?;
+        volume.find_rest(&bytes, at)?;
         Ok(volume)
     }
 
     /// Finds the parts of `$MFT` that its attribute list names. The record of each lies in the parts before it.
-    fn find_rest(&mut self) -> Result<(), ReadError> {
-        let mut bytes = Vec::new();
-        let at = self.load(MFT, &mut bytes)?;
+    fn find_rest(&mut self, bytes: &[u8], at: u64) -> Result<(), ReadError> {
         let clusters = self.geometry.clusters();
-        let Some(record) = FileRecord::parse(&bytes, MFT, at, clusters)? else { return Ok(()) };
+        let Some(record) = FileRecord::parse(bytes, MFT, at, clusters)? else { return Ok(()) };
         let Some(list) = record.find(AttributeKind::ATTRIBUTE_LIST)? else {
             return Ok(self.mft.check_size(at)?);
         };
@@ -61,8 +68,9 @@ impl<D: ReadAt> Volume<D> {
 
     /// Finds `$MFT` anew, after it has grown.
     pub(crate) fn find_table(&mut self) -> Result<(), ReadError> {
-        self.mft = first_part(&self.device, &self.geometry)?;
-        self.find_rest()
+        let (bytes, at) = first_record(&self.device, &self.geometry)?;
+        self.mft = first_part(&bytes, at, &self.geometry)?;
+        self.find_rest(&bytes, at)
     }
 
     /// What it lies on.
@@ -187,8 +195,8 @@ pub(crate) fn join(number: RecordNumber, at: u64, bytes: &mut [u8]) -> Result<()
     Protected::record(number, at).join_sectors(bytes)
 }
 
-/// Reads the part of `$MFT`'s data that its first record describes.
-fn first_part(device: &impl ReadAt, geometry: &Geometry) -> Result<Clusters, ReadError> {
+/// Reads the first record of `$MFT` from where the boot sector says it is, and joins its sectors.
+fn first_record(device: &impl ReadAt, geometry: &Geometry) -> Result<(Vec<u8>, u64), ReadError> {
     let at = geometry.mft.0 * u64::from(geometry.cluster_size);
     let structure = Structure::FileRecord(MFT);
     let mut bytes = vec![0; usize::try_from(geometry.record_size).unwrap_or(0)];
@@ -196,9 +204,16 @@ fn first_part(device: &impl ReadAt, geometry: &Geometry) -> Result<Clusters, Rea
     let failed = |source| ReadError::Io { structure, offset: at, length, source };
     device.read_exact_at(&mut bytes, at).map_err(failed)?;
     if let Err(torn) = join(MFT, at, &mut bytes) {
-        load_copy(device, geometry, MFT, &mut bytes).ok_or(torn)?;
+        let at = load_copy(device, geometry, MFT, &mut bytes).ok_or(torn)?;
+        return Ok((bytes, at));
     }
-    let Some(record) = FileRecord::parse(&bytes, MFT, at, geometry.clusters())? else {
+    Ok((bytes, at))
+}
+
+/// Reads the part of `$MFT`'s data that its first record describes.
+fn first_part(bytes: &[u8], at: u64, geometry: &Geometry) -> Result<Clusters, ReadError> {
+    let structure = Structure::FileRecord(MFT);
+    let Some(record) = FileRecord::parse(bytes, MFT, at, geometry.clusters())? else {
         let (expected, field) = (Expected::Exactly(1), "flags");
         return Err(Corruption::code(structure, at + 0x16, field, expected, 0).into());
     };

@@ -31,4 +31,5 @@ pub use plan::{FillOptions, Plan, StreamSize};
 pub(crate) use secure::{
     default as default_descriptor, entry_by_hash, entry_by_id, hash as descriptor_hash,
 };
+pub(crate) use system::attribute_definitions;
 pub use write::Filling;

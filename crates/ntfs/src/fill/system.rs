@@ -36,7 +36,7 @@ const DEFINITIONS: [(&str, AttributeKind, u32, u64, u64); 15] = {
 };
 
 /// The data of `$AttrDef`.
-pub(super) fn attribute_definitions() -> Vec<u8> {
+pub(crate) fn attribute_definitions() -> Vec<u8> {
     let mut bytes = Vec::new();
     for (name, kind, flags, least, most) in DEFINITIONS {
         let mut units = [U16::ZERO; 64];

@@ -110,6 +110,7 @@ impl Sample {
 fn judge(path: &Path) {
     let found = volumes::check(path, 0, Strictness::Strict);
     assert_eq!(found, "");
+    crate::check::assert_sound(path);
     for (tool, options) in
         [("ntfsfix", &["-n"][..]), ("ntfsinfo", &["-m"]), ("ntfsresize", &["-i", "-f", "-P"])]
     {

@@ -1,6 +1,12 @@
 //! Volumes held against other programs.
 
 #[cfg(test)]
+mod check;
+#[cfg(test)]
+mod check_damage;
+#[cfg(test)]
+mod check_volume;
+#[cfg(test)]
 mod directory;
 #[cfg(test)]
 mod edit;
