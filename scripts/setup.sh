@@ -58,7 +58,7 @@ setup_build() {
 setup_python() {
   local home=$cache/python wanted=$root/scripts/requirements.txt
   if cmp -s "$wanted" "$home/requirements.txt" \
-    && "$home/bin/python3" -c 'import dissect.hypervisor' 2>/dev/null; then return; fi
+    && "$home/bin/python3" -c 'import dissect.hypervisor, dissect.ntfs' 2>/dev/null; then return; fi
   echo "installing $(grep -c == "$wanted") Python packages" >&2
   mkdir -p "$cache"
   python3 -m venv --clear "$home" || die "python3 could not make an environment in $home"
@@ -98,6 +98,7 @@ vhdiinfo libvhdi-utils
 vhdimount libvhdi-utils
 bzip2 bzip2
 xz xz-utils
+fls sleuthkit
 grub-mkimage grub-common
 LIST
   [ -e /usr/lib/grub/i386-pc/boot.img ] || missing+=(grub-pc-bin)

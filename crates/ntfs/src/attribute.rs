@@ -51,6 +51,8 @@ pub struct NonResident<'a> {
     pub end: Vcn,
     /// The binary logarithm of the clusters of a compression unit; 0 if not compressed.
     pub unit_shift: u8,
+    /// The same as it stands there: values with holes have one, too.
+    pub(crate) stored_shift: u8,
     /// Bytes of all clusters of the value; only in its first part.
     pub allocated: u64,
     /// Bytes of the value; only in its first part.
@@ -234,6 +236,7 @@ impl<'a> Part<'a> {
             end: Vcn(end),
             // Sparse values have a unit too, in which nothing is compressed.
             unit_shift: if flags & COMPRESSED == 0 { 0 } else { header.unit_shift },
+            stored_shift: header.unit_shift,
             allocated: header.allocated.get(),
             size,
             initialised,

@@ -3,6 +3,7 @@
 use imprint_blockio::{Expected, ReadAt};
 
 use crate::attribute::NonResident;
+use crate::encode::Placed;
 use crate::{Corruption, Lcn, ReadError, Run, Structure, Vcn};
 
 /// Where a value is: all its runs, from its first cluster to its last.
@@ -14,6 +15,7 @@ pub struct Clusters {
     size: u64,
     initialised: u64,
     unit_shift: u8,
+    stored_shift: u8,
 }
 
 /// What stands at a place of a value.
@@ -62,9 +64,23 @@ impl Clusters {
             size: first.size,
             initialised: first.initialised,
             unit_shift: first.unit_shift,
+            stored_shift: first.stored_shift,
         };
         clusters.add(offset, first)?;
         Ok(clusters)
+    }
+
+    /// A value that is being changed. What it has of compression does not count.
+    pub(crate) fn placed(structure: Structure, placed: &Placed, cluster_size: u32) -> Self {
+        Self {
+            structure,
+            runs: placed.runs.clone(),
+            cluster_size: cluster_size.into(),
+            size: placed.size,
+            initialised: placed.initialised,
+            unit_shift: 0,
+            stored_shift: placed.unit_shift,
+        }
     }
 
     /// A value whose runs were checked, `size` bytes long, of which `initialised` were written.
@@ -75,7 +91,7 @@ impl Clusters {
         (size, initialised): (u64, u64),
     ) -> Self {
         let cluster_size = cluster_size as u64;
-        Self { structure, runs, cluster_size, size, initialised, unit_shift: 0 }
+        Self { structure, runs, cluster_size, size, initialised, unit_shift: 0, stored_shift: 0 }
     }
 
     /// Takes the next part. `offset` is where its attribute stands on the volume.
@@ -137,6 +153,11 @@ impl Clusters {
     #[must_use]
     pub const fn unit_shift(&self) -> u8 {
         self.unit_shift
+    }
+
+    /// What stands in the attribute as the logarithm of a unit: values with holes have one, too.
+    pub(crate) const fn stored_shift(&self) -> u8 {
+        self.stored_shift
     }
 
     /// Its runs, in the order of the value.

@@ -234,22 +234,61 @@ impl<'d, D: ReadAt> Path<'d, D> {
             let expected = Expected::Exactly(1);
             return Err(wrong("parents of an index block", expected, 2).into());
         }
-        let size = directory.blocks.as_ref().map_or(0, Clusters::size);
-        let at = number.0.saturating_mul(directory.unit);
-        let end = at.saturating_add(directory.block_size as u64);
-        let Some(blocks) = directory.blocks.as_ref().filter(|_| end <= size) else {
-            let at = directory.root_at;
+        let place = IndexPlace {
+            structure,
+            root_at: directory.root_at,
+            block_size: directory.block_size,
+            unit: directory.unit,
+        };
+        let blocks = directory.blocks.as_ref();
+        let (bytes, offset) = place.read_block(directory.volume, blocks, number)?;
+        let entries = bytes.get(BLOCK_HEADER..).unwrap_or_default();
+        Ok(Node::new(structure, offset + BLOCK_HEADER as u64, entries)?)
+    }
+}
+
+/// Bytes of a block before its node.
+pub(crate) const BLOCK_HEADER: usize = size_of::<IndexBlockDisk>();
+
+/// The measures of an index, and where it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct IndexPlace {
+    pub(crate) structure: Structure,
+    /// Where `$INDEX_ROOT` stands on the volume.
+    pub(crate) root_at: u64,
+    pub(crate) block_size: usize,
+    /// Bytes that a block's number counts.
+    pub(crate) unit: u64,
+}
+
+impl IndexPlace {
+    /// Reads a block, its sectors joined; returns where it stands on the volume as well.
+    ///
+    /// # Errors
+    /// [`ReadError`], also if there is no such block.
+    pub(crate) fn read_block(
+        &self,
+        volume: &Volume<impl ReadAt>,
+        blocks: Option<&Clusters>,
+        number: Vcn,
+    ) -> Result<(Vec<u8>, u64), ReadError> {
+        let structure = self.structure;
+        let size = blocks.map_or(0, Clusters::size);
+        let at = number.0.saturating_mul(self.unit);
+        let end = at.saturating_add(self.block_size as u64);
+        let Some(blocks) = blocks.filter(|_| end <= size) else {
+            let at = self.root_at;
             return Err(Corruption::past_end(structure, at, "index block", size, end).into());
         };
-        let mut bytes = vec![0; directory.block_size];
-        blocks.read(directory.volume.device(), &mut bytes, at)?;
+        let mut bytes = vec![0; self.block_size];
+        blocks.read(volume.device(), &mut bytes, at)?;
         let offset = match blocks.piece(at, 1) {
             Some(Piece::Data { offset, .. }) => offset,
             Some(Piece::Zero { .. }) | None => 0,
         };
         Protected { structure, signature: INDEX_SIGNATURE, offset }.join_sectors(&mut bytes)?;
         let header = IndexBlockDisk::read_from_prefix(&bytes).ok();
-        let (found, header_size) = (header.map(|(block, _)| block.vcn.get()), 0x18);
+        let found = header.map(|(block, _)| block.vcn.get());
         if found != Some(number.0) {
             let (expected, actual) = (Expected::Exactly(number.0), found.unwrap_or(0));
             let field = "number of the block";
@@ -257,8 +296,7 @@ impl<'d, D: ReadAt> Path<'d, D> {
                 Corruption::number(structure, offset + 0x10, field, expected, actual).into()
             );
         }
-        let entries = bytes.get(header_size..).unwrap_or_default();
-        Ok(Node::new(structure, offset + header_size as u64, entries)?)
+        Ok((bytes, offset))
     }
 }
 

@@ -25,6 +25,12 @@ pub struct File {
     pub links: u16,
     /// Its attributes but the attribute list, in their order; parts of one value as one.
     pub attributes: Vec<FileAttribute>,
+    /// Flags of its first record.
+    pub(crate) flags: u16,
+    /// The records that continue it.
+    pub(crate) further: Vec<FileReference>,
+    /// Where its attribute list stands, if that is in clusters.
+    pub(crate) list: Option<Clusters>,
 }
 
 /// An attribute, whole.
@@ -70,16 +76,28 @@ impl<D: ReadAt> Volume<D> {
     /// # Errors
     /// As [`Self::file`].
     pub fn file_of(&self, record: &FileRecord<'_>) -> Result<File, ReadError> {
-        let attributes = match record.find(AttributeKind::ATTRIBUTE_LIST)? {
+        let mut file = File {
+            reference: record.reference(),
+            is_directory: record.is_directory(),
+            links: record.links(),
+            attributes: Vec::new(),
+            flags: record.flags(),
+            further: Vec::new(),
+            list: None,
+        };
+        match record.find(AttributeKind::ATTRIBUTE_LIST)? {
             None => {
                 let whole = record.attributes().map(|attribute| self.whole(&attribute?));
-                whole.collect::<Result<_, ReadError>>()?
+                file.attributes = whole.collect::<Result<_, ReadError>>()?;
             }
-            Some(list) => self.listed(record, &list)?,
-        };
-        let (reference, is_directory, links) =
-            (record.reference(), record.is_directory(), record.links());
-        Ok(File { reference, is_directory, links, attributes })
+            Some(list) => {
+                if let Value::NonResident(first) = list.value {
+                    file.list = Some(self.clusters(&list, &first)?);
+                }
+                self.listed(record, &list, &mut file)?;
+            }
+        }
+        Ok(file)
     }
 
     /// An attribute that one record describes whole.
@@ -111,13 +129,14 @@ impl<D: ReadAt> Volume<D> {
         Ok(read_list(&bytes, structure, list.offset)?)
     }
 
-    /// The attributes that a list names, in its order.
+    /// Adds the attributes that a list names, in its order.
     fn listed(
         &self,
         record: &FileRecord<'_>,
         list: &Attribute<'_>,
-    ) -> Result<Vec<FileAttribute>, ReadError> {
-        let mut found: Vec<FileAttribute> = Vec::new();
+        file: &mut File,
+    ) -> Result<(), ReadError> {
+        let found = &mut file.attributes;
         let mut records = Records::new(record);
         let mut met = HashSet::new();
         for entry in self.list(list)? {
@@ -130,6 +149,9 @@ impl<D: ReadAt> Volume<D> {
             }
             records.load(self, &entry)?;
             let part = records.attribute(&entry, list.offset, self.geometry().clusters())?;
+            if part.record != record.number() && !file.further.contains(&entry.reference) {
+                file.further.push(entry.reference);
+            }
             let last =
                 found.last_mut().filter(|last| last.kind == part.kind && *last.name == *part.name);
             match (part.value, last.map(|last| &mut last.value)) {
@@ -149,12 +171,12 @@ impl<D: ReadAt> Volume<D> {
                 }
             }
         }
-        for attribute in &found {
+        for attribute in found.iter() {
             if let FileValue::Clusters(clusters) = &attribute.value {
                 clusters.check_size(attribute.offset)?;
             }
         }
-        Ok(found)
+        Ok(())
     }
 }
 

@@ -8,10 +8,12 @@ use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 mod index;
+mod journal;
 mod log;
 mod values;
 
 pub(crate) use index::*;
+pub(crate) use journal::*;
 pub(crate) use log::*;
 pub(crate) use values::*;
 

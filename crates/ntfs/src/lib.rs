@@ -24,7 +24,9 @@ mod attribute;
 mod boot;
 mod check;
 mod clusters;
+mod crc;
 mod directory;
+mod edit;
 mod encode;
 mod error;
 mod facts;
@@ -50,6 +52,10 @@ pub use boot::Geometry;
 pub use check::{CheckError, Finding, Problem, Report, Rule, Severity, Subject, Summary, check};
 pub use clusters::{Clusters, Piece};
 pub use directory::{Directory, Entries};
+pub use edit::{
+    EditError, EditOptions, Editor, NameError, NewFile, Reasons, Reserved, Staged, is_interrupted,
+    mark_clean, recover,
+};
 pub use error::{AttributeKind, Corruption, ReadError, Structure};
 pub use facts::{FileName, Namespace, StandardInformation};
 pub use file::{File, FileAttribute, FileValue};

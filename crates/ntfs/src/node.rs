@@ -39,6 +39,15 @@ pub(crate) struct Step {
     pub(crate) entry: Option<DirectoryEntry>,
 }
 
+/// A step in a node of an index of any kind.
+#[derive(Clone, Debug)]
+pub(crate) struct RawStep {
+    /// The child that holds the entries before this one.
+    pub(crate) child: Option<Vcn>,
+    /// Where the entry is, without the number of its child; `None` at the end of the node.
+    pub(crate) entry: Option<std::ops::Range<usize>>,
+}
+
 /// The entries of a node, one after the other.
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -80,6 +89,30 @@ impl Node {
     /// # Errors
     /// [`Corruption`] if an entry is not whole, or none ends the node.
     pub(crate) fn next(&mut self) -> Result<Option<Step>, Corruption> {
+        let at = self.offset + self.position as u64;
+        let Some(raw) = self.next_raw()? else { return Ok(None) };
+        let entry = match raw.entry {
+            None => None,
+            Some(range) => {
+                let bytes = self.bytes.get(range).unwrap_or_default();
+                let (reference, key) = match IndexEntryDisk::read_from_prefix(bytes) {
+                    Ok((header, rest)) => {
+                        let key = rest.get(..usize::from(header.key_length.get()));
+                        (header.reference.get(), key.unwrap_or_default())
+                    }
+                    Err(_) => (0, &[][..]),
+                };
+                Some(self.name(FileReference::from_disk(reference), key, at)?)
+            }
+        };
+        Ok(Some(Step { child: raw.child, entry }))
+    }
+
+    /// The next entry of an index of any kind; `None` behind the one that ends the node.
+    ///
+    /// # Errors
+    /// As [`Self::next`].
+    pub(crate) fn next_raw(&mut self) -> Result<Option<RawStep>, Corruption> {
         if self.ended {
             return Ok(None);
         }
@@ -101,12 +134,22 @@ impl Node {
         let entry = entry.ok_or_else(|| wrong(least, length))?;
         let child = has_child.then(|| entry.last_chunk()).flatten();
         let child = child.map(|&bytes| Vcn(u64::from_le_bytes(bytes)));
-        let key = entry.get(ENTRY..ENTRY + key_length).unwrap_or_default();
-        let reference = FileReference::from_disk(header.reference.get());
-        let name = if ends { None } else { Some(self.name(reference, key, at)?) };
+        let end = self.position + length - if has_child { CHILD } else { 0 };
+        let entry = (!ends).then_some(self.position..end);
         self.position += length;
         self.ended = ends;
-        Ok(Some(Step { child, entry: name }))
+        Ok(Some(RawStep { child, entry }))
+    }
+
+    /// A fault of the node as a whole.
+    pub(crate) const fn fault(&self, field: &'static str) -> Corruption {
+        let expected = Expected::Exactly(1);
+        Corruption::number(self.structure, self.offset, field, expected, 0)
+    }
+
+    /// Bytes of the node that a step names.
+    pub(crate) fn bytes(&self, range: std::ops::Range<usize>) -> &[u8] {
+        self.bytes.get(range).unwrap_or_default()
     }
 
     fn name(

@@ -115,6 +115,11 @@ impl<'a> FileRecord<'a> {
         self.header.flags.get() & DIRECTORY != 0
     }
 
+    /// 1 in use, 2 directory, 4 in `$Extend`, 8 has another index.
+    pub(crate) fn flags(&self) -> u16 {
+        self.header.flags.get()
+    }
+
     /// Its attributes, in their order; ends behind the first that is wrong.
     #[must_use]
     pub fn attributes(&self) -> Attributes<'a> {

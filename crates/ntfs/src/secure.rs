@@ -89,6 +89,13 @@ impl<D: ReadAt> Volume<D> {
     }
 }
 
+impl SecurityIndex {
+    /// All descriptors: id, where in `$SDS` the descriptor begins, and its bytes.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (u32, u64, u32)> {
+        self.places.iter().map(|(&id, &(offset, length))| (id, offset, length))
+    }
+}
+
 /// Adds the entries of a block that was read from `from` and is, or is the copy of, the one at `start`.
 fn add(bytes: &[u8], start: u64, from: u64, places: &mut HashMap<u32, (u64, u32)>) {
     let mut at = 0;

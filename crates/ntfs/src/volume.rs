@@ -10,6 +10,8 @@ use crate::{AttributeKind, Corruption, FileRecord, Geometry, ReadError, RecordNu
 
 /// `$MFT`'s own record.
 const MFT: RecordNumber = RecordNumber(0);
+/// Records before this one have a copy in `$MFTMirr`, which is used where they are torn.
+const MIRRORED: RecordNumber = RecordNumber(4);
 /// Attribute lists are at most 256 KiB long, in Windows as well.
 pub(crate) const MAX_LIST: u64 = 256 << 10;
 
@@ -62,6 +64,18 @@ impl<D: ReadAt> Volume<D> {
             }
         }
         Ok(self.mft.check_size(at)?)
+    }
+
+    /// Finds `$MFT` anew, after it has grown.
+    pub(crate) fn find_table(&mut self) -> Result<(), ReadError> {
+        let (bytes, at) = first_record(&self.device, &self.geometry)?;
+        self.mft = first_part(&bytes, at, &self.geometry)?;
+        self.find_rest(&bytes, at)
+    }
+
+    /// What it lies on.
+    pub(crate) fn into_device(self) -> D {
+        self.device
     }
 
     /// Its measures.
@@ -141,8 +155,28 @@ fn load(
     let within = number.0.saturating_mul(size);
     mft.read(device, bytes, within)?;
     let at = place_of(mft, within);
-    join(number, at, bytes)?;
-    Ok(at)
+    let torn = match join(number, at, bytes) {
+        Ok(()) => return Ok(at),
+        Err(torn) => torn,
+    };
+    if number >= MIRRORED {
+        return Err(torn.into());
+    }
+    load_copy(device, geometry, number, bytes).ok_or(torn.into())
+}
+
+/// Reads the copy of a record in `$MFTMirr`, if that is whole.
+fn load_copy(
+    device: &impl ReadAt,
+    geometry: &Geometry,
+    number: RecordNumber,
+    bytes: &mut [u8],
+) -> Option<u64> {
+    let start = geometry.mirror.0 * u64::from(geometry.cluster_size);
+    let at = start + number.0 * bytes.len() as u64;
+    device.read_exact_at(bytes, at).ok()?;
+    Protected::record(number, at).join_sectors(bytes).ok()?;
+    Some(at)
 }
 
 /// Where a byte of `$MFT` stands on the volume.
@@ -169,7 +203,10 @@ fn first_record(device: &impl ReadAt, geometry: &Geometry) -> Result<(Vec<u8>, u
     let length = bytes.len() as u64;
     let failed = |source| ReadError::Io { structure, offset: at, length, source };
     device.read_exact_at(&mut bytes, at).map_err(failed)?;
-    join(MFT, at, &mut bytes)?;
+    if let Err(torn) = join(MFT, at, &mut bytes) {
+        let at = load_copy(device, geometry, MFT, &mut bytes).ok_or(torn)?;
+        return Ok((bytes, at));
+    }
     Ok((bytes, at))
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Output, Stdio};
 
 /// Which Debian package a program comes from. `./test` installs them all.
-const PACKAGES: [(&str, &str); 44] = [
+const PACKAGES: [(&str, &str); 48] = [
     ("wimlib-imagex", "wimtools"),
     ("7z", "7zip"),
     ("7zz", "7zip"),
@@ -53,6 +53,10 @@ const PACKAGES: [(&str, &str); 44] = [
     ("grub-mkimage", "grub-common"),
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("dd", "coreutils"),
+    ("fls", "sleuthkit"),
+    ("istat", "sleuthkit"),
+    ("icat", "sleuthkit"),
+    ("fsstat", "sleuthkit"),
 ];
 
 /// Returns the path of an installed program.

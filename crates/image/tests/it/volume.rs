@@ -51,7 +51,8 @@ fn summary(path: &Path) -> Summary {
 fn judge(path: &Path) {
     let found = volumes::check(path, 0, Strictness::Strict);
     assert_eq!(found, "");
-    let report = imprint_ntfs::check(&fs_err::File::open(path).unwrap(), &imprint_progress::Progress::new());
+    let report =
+        imprint_ntfs::check(&fs_err::File::open(path).unwrap(), &imprint_progress::Progress::new());
     assert_eq!(report.unwrap().findings, []);
     for (tool, options) in
         [("ntfsfix", &["-n"][..]), ("ntfsinfo", &["-m"]), ("ntfsresize", &["-i", "-f", "-P"])]

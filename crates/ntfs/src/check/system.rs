@@ -8,7 +8,7 @@ use super::record::Body;
 use super::report::{Findings, Problem, Subject};
 use super::rule::Rule;
 use super::state::{Map, flag};
-use crate::fill::upper_case_crc;
+use crate::crc::crc64;
 use crate::layout::{UpCaseInfoDisk, VolumeInformationDisk};
 use crate::{AttributeKind as Kind, Corruption, RecordNumber, Structure, Unclean};
 use zerocopy::FromBytes;
@@ -93,7 +93,7 @@ impl<D: ReadAt> Ground<'_, D> {
         };
         let parts = file.stream(Kind::DATA, &[]);
         let Some(table) = self.value(parts, 1 << 17, found) else { return };
-        let (expected, actual) = (upper_case_crc(&table), disk.crc.get());
+        let (expected, actual) = (crc64(&table), disk.crc.get());
         if expected != actual {
             let (field, expected) = ("checksum of the table", Expected::Exactly(expected));
             let corruption = Corruption::code(structure, at + 8, field, expected, actual);

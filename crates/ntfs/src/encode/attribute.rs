@@ -190,3 +190,33 @@ fn pairs(placed: &Placed) -> Vec<u8> {
     write_runs(&placed.runs, &mut pairs);
     pairs
 }
+
+/// How many runs fit into a record of their own, with a name of any length.
+pub(crate) const fn runs_per_record(record_size: usize) -> usize {
+    // A pair has at most 11 bytes, as clusters have 32 bits.
+    (super::room(record_size) - 0x48 - 512) / 11
+}
+
+/// Splits values of more than so many runs into parts that have an attribute each.
+pub(crate) fn split_runs(attributes: Vec<NewAttribute<'_>>, most: usize) -> Vec<NewAttribute<'_>> {
+    let mut all = Vec::with_capacity(attributes.len());
+    for attribute in attributes {
+        let Body::Clusters(placed) = &attribute.body else {
+            all.push(attribute);
+            continue;
+        };
+        if placed.runs.len() <= most {
+            all.push(attribute);
+            continue;
+        }
+        for runs in placed.runs.chunks(most) {
+            let mut part = attribute.clone();
+            let first = runs.first().map_or(Vcn(0), |run| run.vcn);
+            let real = Some(placed.real_clusters());
+            part.body =
+                Body::Clusters(Placed { first, runs: runs.to_vec(), real, ..placed.clone() });
+            all.push(part);
+        }
+    }
+    all
+}

@@ -31,6 +31,11 @@ pub(crate) struct IndexShape {
 }
 
 impl IndexShape {
+    /// Bytes of a block that its entries may take, the one that ends them included.
+    pub(crate) const fn room(&self) -> usize {
+        self.block_size.saturating_sub(self.first())
+    }
+
     /// Where the first entry of a block is.
     const fn first(&self) -> usize {
         align8(
@@ -118,22 +123,9 @@ impl IndexPlan {
         kind: IndexKind,
         mut entry: impl FnMut(u32, &mut Vec<u8>),
     ) -> Vec<u8> {
-        let root = IndexRootDisk {
-            kind: kind.attribute.into(),
-            collation: kind.collation.into(),
-            block_size: u32_of(self.shape.block_size).into(),
-            clusters_per_block: u8::try_from(self.shape.step).unwrap_or(u8::MAX),
-            reserved: [0; 3],
-        };
-        let mut value = root.as_bytes().to_vec();
         let mut entries = Vec::new();
         self.entries(&self.root, &mut entry, &mut entries);
-        let used = size_of::<IndexHeaderDisk>() + entries.len();
-        value.extend_from_slice(
-            header(size_of::<IndexHeaderDisk>(), used, used, !self.blocks.is_empty()).as_bytes(),
-        );
-        value.extend_from_slice(&entries);
-        value
+        root_value(kind, self.shape, &entries, !self.blocks.is_empty())
     }
 
     /// Appends a block.
@@ -144,29 +136,9 @@ impl IndexPlan {
         out: &mut Vec<u8>,
     ) {
         let Some(node) = self.blocks.get(number) else { return };
-        let (start, first, size) = (out.len(), self.shape.first(), self.shape.block_size);
-        let sequence = size_of::<IndexBlockDisk>() + size_of::<IndexHeaderDisk>();
-        let block = IndexBlockDisk {
-            signature: INDEX_SIGNATURE.into(),
-            sequence_offset: u16_of(sequence).into(),
-            sequence_count: u16_of(1 + size / STRIDE).into(),
-            lsn: 0.into(),
-            vcn: (number as u64 * self.shape.step).into(),
-        };
-        out.resize(start + first, 0);
-        self.entries(node, &mut entry, out);
-        let before = size_of::<IndexBlockDisk>();
-        let used = out.len() - start - before;
-        debug_assert!(used + before <= size, "an index block of {used} bytes");
-        out.resize(start + size, 0);
-        let header = header(first - before, used, size - before, node.first_child.is_some());
-        if let Some(bytes) = out.get_mut(start..) {
-            let head = [block.as_bytes(), header.as_bytes()].concat();
-            if let Some(place) = bytes.get_mut(..head.len()) {
-                place.copy_from_slice(&head);
-            }
-            protect(bytes, sequence);
-        }
+        let mut entries = Vec::new();
+        self.entries(node, &mut entry, &mut entries);
+        block(number as u64, self.shape, &entries, node.first_child.is_some(), out);
     }
 
     /// Appends the entries of a node and the one that ends it.
@@ -176,35 +148,90 @@ impl IndexPlan {
             let start = out.len();
             entry(index, out);
             if let Some(number) = child {
-                self.add_child(number, start, out);
+                add_child(number * self.shape.step, start, out);
             }
             child = child.map(|number| number + 1);
         }
-        let start = out.len();
-        let last = IndexEntryDisk {
-            reference: 0.into(),
-            length: u16_of(ENTRY).into(),
-            key_length: 0.into(),
-            flags: ENTRY_IS_LAST.into(),
-            reserved: 0.into(),
-        };
-        out.extend_from_slice(last.as_bytes());
-        if let Some(number) = child {
-            self.add_child(number, start, out);
-        }
+        last_entry(child.map(|number| number * self.shape.step), out);
     }
+}
 
-    /// Adds the number of a child to the entry at `start`, which is the last there is.
-    fn add_child(&self, number: u64, start: usize, out: &mut Vec<u8>) {
-        out.extend_from_slice(&(number * self.shape.step).to_le_bytes());
-        let length = u16_of(out.len() - start);
-        let Some(entry) = out.get_mut(start..) else { return };
-        if let Some(place) = entry.get_mut(8..10) {
-            place.copy_from_slice(&length.to_le_bytes());
-        }
-        if let Some(flags) = entry.get_mut(12) {
-            *flags |= ENTRY_HAS_CHILD.to_le_bytes()[0];
-        }
+/// Adds the number of a child to the entry at `start`, which is the last there is.
+pub(crate) fn add_child(number: u64, start: usize, out: &mut Vec<u8>) {
+    out.extend_from_slice(&number.to_le_bytes());
+    let length = u16_of(out.len() - start);
+    let Some(entry) = out.get_mut(start..) else { return };
+    if let Some(place) = entry.get_mut(8..10) {
+        place.copy_from_slice(&length.to_le_bytes());
+    }
+    if let Some(flags) = entry.get_mut(12) {
+        *flags |= ENTRY_HAS_CHILD.to_le_bytes()[0];
+    }
+}
+
+/// Appends the entry that ends a node, with the number of its child if the node has children.
+pub(crate) fn last_entry(child: Option<u64>, out: &mut Vec<u8>) {
+    let start = out.len();
+    let last = IndexEntryDisk {
+        reference: 0.into(),
+        length: u16_of(ENTRY).into(),
+        key_length: 0.into(),
+        flags: ENTRY_IS_LAST.into(),
+        reserved: 0.into(),
+    };
+    out.extend_from_slice(last.as_bytes());
+    if let Some(number) = child {
+        add_child(number, start, out);
+    }
+}
+
+/// The value of `$INDEX_ROOT`, from its entries and the one that ends them.
+pub(crate) fn root_value(
+    kind: IndexKind,
+    shape: IndexShape,
+    entries: &[u8],
+    has_children: bool,
+) -> Vec<u8> {
+    let root = IndexRootDisk {
+        kind: kind.attribute.into(),
+        collation: kind.collation.into(),
+        block_size: u32_of(shape.block_size).into(),
+        clusters_per_block: u8::try_from(shape.step).unwrap_or(u8::MAX),
+        reserved: [0; 3],
+    };
+    let used = size_of::<IndexHeaderDisk>() + entries.len();
+    let header = header(size_of::<IndexHeaderDisk>(), used, used, has_children);
+    [root.as_bytes(), header.as_bytes(), entries].concat()
+}
+
+/// Appends a block, from its entries and the one that ends them.
+pub(crate) fn block(
+    number: u64,
+    shape: IndexShape,
+    entries: &[u8],
+    has_children: bool,
+    out: &mut Vec<u8>,
+) {
+    let (start, first, size) = (out.len(), shape.first(), shape.block_size);
+    let sequence = size_of::<IndexBlockDisk>() + size_of::<IndexHeaderDisk>();
+    let block = IndexBlockDisk {
+        signature: INDEX_SIGNATURE.into(),
+        sequence_offset: u16_of(sequence).into(),
+        sequence_count: u16_of(1 + size / STRIDE).into(),
+        lsn: 0.into(),
+        vcn: (number * shape.step).into(),
+    };
+    let before = size_of::<IndexBlockDisk>();
+    let used = first + entries.len() - before;
+    debug_assert!(used + before <= size, "an index block of {used} bytes");
+    let header = header(first - before, used, size - before, has_children);
+    out.extend_from_slice(block.as_bytes());
+    out.extend_from_slice(header.as_bytes());
+    out.resize(start + first, 0);
+    out.extend_from_slice(entries);
+    out.resize(start + size, 0);
+    if let Some(bytes) = out.get_mut(start..) {
+        protect(bytes, sequence);
     }
 }
 

@@ -10,8 +10,11 @@ mod index;
 mod record;
 mod values;
 
-pub(crate) use attribute::{Body, NewAttribute, Placed};
-pub(crate) use index::{IndexKind, IndexPlan, IndexShape, name_entry, name_entry_size, view_entry};
+pub(crate) use attribute::{Body, NewAttribute, Placed, runs_per_record, split_runs};
+pub(crate) use index::{
+    IndexKind, IndexPlan, IndexShape, add_child, block, last_entry, name_entry, name_entry_size,
+    root_value, view_entry,
+};
 pub(crate) use record::{
     Measured, RecordHead, assemble, encode_free, encode_record, list_attribute, list_value, room,
 };
@@ -47,5 +50,18 @@ pub(crate) fn protect(bytes: &mut [u8], sequence: usize) {
     }
     if let Some(place) = bytes.get_mut(sequence..sequence + kept.len()) {
         place.copy_from_slice(&kept);
+    }
+}
+
+/// Gives a protected structure another update number than 1, so that what is left of an older state is told apart.
+pub(crate) fn renumber(bytes: &mut [u8], sequence: usize, number: u16) {
+    let number = number.to_le_bytes();
+    if let Some(place) = bytes.get_mut(sequence..sequence + 2) {
+        place.copy_from_slice(&number);
+    }
+    for stride in bytes.chunks_exact_mut(crate::layout::STRIDE) {
+        if let Some(last) = stride.last_chunk_mut::<2>() {
+            *last = number;
+        }
     }
 }

@@ -42,13 +42,25 @@ impl TimesFacts {
         Self { creation: time, write: time, change: time, access: time }
     }
 
-    fn disk(self) -> TimesDisk {
+    pub(crate) fn disk(self) -> TimesDisk {
         let time = |time: FileTime| U64::new(time.0);
         TimesDisk {
             creation: time(self.creation),
             write: time(self.write),
             change: time(self.change),
             access: time(self.access),
+        }
+    }
+}
+
+impl From<&TimesDisk> for TimesFacts {
+    fn from(disk: &TimesDisk) -> Self {
+        let time = |time: U64| FileTime(time.get());
+        Self {
+            creation: time(disk.creation),
+            write: time(disk.write),
+            change: time(disk.change),
+            access: time(disk.access),
         }
     }
 }

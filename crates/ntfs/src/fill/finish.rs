@@ -12,7 +12,7 @@ use super::write::lock;
 use super::{FillError, Filling};
 use crate::encode::{
     Body, IndexPlan, Measured, NewAttribute, Placed, RecordHead, assemble, encode_free,
-    encode_record, list_attribute, list_value,
+    encode_record, list_attribute, list_value, runs_per_record, split_runs,
 };
 use crate::{AttributeKind, FileReference, Lcn, RecordNumber};
 
@@ -198,7 +198,7 @@ impl<D: WriteAt> Finish<'_, D> {
     ) {
         let measures = self.filling.plan.measures;
         let (cluster_size, record_size) = (measures.cluster_size, measures.record_size);
-        let attributes = split_runs(attributes, record_size);
+        let attributes = split_runs(attributes, runs_per_record(record_size));
         let names = attributes.iter().filter(|a| a.kind == AttributeKind::FILE_NAME).count();
         let links = u16::try_from(names).unwrap_or(u16::MAX);
         let measured: Vec<Measured> = attributes.iter().map(Measured::of).collect();
@@ -404,30 +404,4 @@ pub(super) fn set_bits(bytes: &mut [u8], first: u64, end: u64) {
             bit += 1;
         }
     }
-}
-
-/// Splits values whose mapping pairs do not fit into one record.
-fn split_runs(attributes: Vec<NewAttribute<'_>>, record_size: usize) -> Vec<NewAttribute<'_>> {
-    // A pair has at most 11 bytes, as clusters have 32 bits; so many fit into a record of their own, with a name of any length.
-    let most = (crate::encode::room(record_size) - 0x48 - 512) / 11;
-    let mut all = Vec::with_capacity(attributes.len());
-    for attribute in attributes {
-        let Body::Clusters(placed) = &attribute.body else {
-            all.push(attribute);
-            continue;
-        };
-        if placed.runs.len() <= most {
-            all.push(attribute);
-            continue;
-        }
-        for runs in placed.runs.chunks(most) {
-            let mut part = attribute.clone();
-            let first = runs.first().map_or(crate::Vcn(0), |run| run.vcn);
-            let real = Some(placed.real_clusters());
-            part.body =
-                Body::Clusters(Placed { first, runs: runs.to_vec(), real, ..placed.clone() });
-            all.push(part);
-        }
-    }
-    all
 }

@@ -25,7 +25,11 @@ mod system;
 mod write;
 
 pub use error::{FillError, PlanError};
+pub(crate) use names::is_short;
 pub use names::{Refused, RefusedReason};
 pub use plan::{FillOptions, Plan, StreamSize};
-pub(crate) use system::{attribute_definitions, upper_case_crc};
+pub(crate) use secure::{
+    default as default_descriptor, entry_by_hash, entry_by_id, hash as descriptor_hash,
+};
+pub(crate) use system::attribute_definitions;
 pub use write::Filling;

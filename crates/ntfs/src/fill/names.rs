@@ -211,7 +211,7 @@ fn check(name: &[u16], in_root: bool) -> Result<(), RefusedReason> {
     if in_root && SYSTEM.iter().any(is) { Err(RefusedReason::System) } else { Ok(()) }
 }
 
-fn is_short(name: &[u16]) -> bool {
+pub(crate) fn is_short(name: &[u16]) -> bool {
     let mut parts = name.split(|&unit| unit == 0x2e);
     let (base, extension) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let legal = |unit: &u16| *unit > 0x20 && *unit != 0x2f;

@@ -94,28 +94,35 @@ impl Secure {
 
     /// The entries of `$SII`, by id.
     pub(super) fn by_id(&self) -> Vec<Vec<u8>> {
-        self.entries.iter().map(|e| view_entry(e.id.as_bytes(), e.as_bytes())).collect()
+        self.entries.iter().map(entry_by_id).collect()
     }
 
     /// The entries of `$SDH`, by hash and id.
     pub(super) fn by_hash(&self) -> Vec<Vec<u8>> {
         let mut sorted: Vec<&SecurityEntryDisk> = self.entries.iter().collect();
         sorted.sort_by_key(|entry| (entry.hash.get(), entry.id.get()));
-        let entry = |entry: &&SecurityEntryDisk| {
-            let key = [entry.hash.as_bytes(), entry.id.as_bytes()].concat();
-            let mut bytes = view_entry(&key, entry.as_bytes());
-            // Windows fills the rest with the letters II.
-            if let Some(rest) = bytes.get_mut(0x2c..0x30) {
-                rest.copy_from_slice(&[0x49, 0, 0x49, 0]);
-            }
-            bytes
-        };
-        sorted.iter().map(entry).collect()
+        sorted.into_iter().map(entry_by_hash).collect()
     }
 }
 
+/// An entry of `$SII`.
+pub(crate) fn entry_by_id(entry: &SecurityEntryDisk) -> Vec<u8> {
+    view_entry(entry.id.as_bytes(), entry.as_bytes())
+}
+
+/// An entry of `$SDH`.
+pub(crate) fn entry_by_hash(entry: &SecurityEntryDisk) -> Vec<u8> {
+    let key = [entry.hash.as_bytes(), entry.id.as_bytes()].concat();
+    let mut bytes = view_entry(&key, entry.as_bytes());
+    // Windows fills the rest with the letters II.
+    if let Some(rest) = bytes.get_mut(0x2c..0x30) {
+        rest.copy_from_slice(&[0x49, 0, 0x49, 0]);
+    }
+    bytes
+}
+
 /// What `$SDH` finds descriptors by: each word is added to the sum turned left by 3 bits.
-fn hash(descriptor: &[u8]) -> u32 {
+pub(crate) fn hash(descriptor: &[u8]) -> u32 {
     descriptor
         .as_chunks::<4>()
         .0
@@ -142,7 +149,7 @@ fn system(mask: u32) -> Vec<u8> {
 
 /// What Windows gives to new files of a data volume: administrators may do anything, users change, everyone
 /// known read.
-fn default(directory: bool) -> Vec<u8> {
+pub(crate) fn default(directory: bool) -> Vec<u8> {
     let flags = if directory { 3 } else { 0 };
     descriptor(&[
         (flags, 0x001f_01ff, sid(&ADMINISTRATORS)),

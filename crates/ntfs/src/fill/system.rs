@@ -6,6 +6,7 @@ use zerocopy::little_endian::U16;
 
 use super::secure::administrators;
 use crate::AttributeKind;
+use crate::crc::crc64;
 use crate::encode::view_entry;
 use crate::layout::{AttributeDefinitionDisk, UpCaseInfoDisk};
 
@@ -62,23 +63,11 @@ pub(super) fn upper_case() -> (Vec<u8>, [u8; 32]) {
     let info = UpCaseInfoDisk {
         size: 32.into(),
         reserved: 0.into(),
-        crc: upper_case_crc(&table).into(),
+        crc: crc64(&table).into(),
         version: [0.into(); 3],
         service_pack: [0.into(); 2],
     };
     (table, zerocopy::transmute!(info))
-}
-
-/// The polynomial of Rocksoft, reflected, ones before and after.
-///
-/// Observed in: a volume made by mkntfs.
-pub(crate) fn upper_case_crc(bytes: &[u8]) -> u64 {
-    let crc = bytes.iter().fold(u64::MAX, |crc, &byte| {
-        (0..8).fold(crc ^ u64::from(byte), |crc, _| {
-            if crc & 1 == 1 { crc >> 1 ^ 0x9a6c_9329_ac4b_c9b5 } else { crc >> 1 }
-        })
-    });
-    !crc
 }
 
 /// The entries of `$Quota`: `$O`, then `$Q`. Quotas are off; without these entries Windows makes them.
@@ -103,12 +92,6 @@ pub(super) fn quota(now: FileTime) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_crc_is_that_of_nvme() {
-        // The check value of CRC-64/NVME, which has the same polynomial.
-        assert_eq!(upper_case_crc(b"123456789"), 0xae8b_1486_0a79_9888);
-    }
 
     #[test]
     fn the_definitions_are_whole() {

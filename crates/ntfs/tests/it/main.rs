@@ -9,6 +9,10 @@ mod check_volume;
 #[cfg(test)]
 mod directory;
 #[cfg(test)]
+mod edit;
+#[cfg(test)]
+mod edit_crash;
+#[cfg(test)]
 mod fill;
 #[cfg(test)]
 mod information;

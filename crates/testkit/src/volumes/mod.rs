@@ -7,6 +7,12 @@
 //! ```
 //!
 //! [`judge`] asks all of them, [`check`] the checker alone.
+//!
+//! What is on a volume is said by programs that have nothing to do with each other, and [`differences`] holds that
+//! against what we read: [`Listing`].
+
+mod known;
+mod listing;
 
 use std::io;
 use std::path::Path;
@@ -14,6 +20,8 @@ use std::process::Command;
 
 use crate::Mount;
 use crate::tools::{self, Shown, require};
+
+pub use listing::{Allowed, Listing, Program, Row, differences};
 
 /// Files that are made on a copy of the volume, and removed again: enough that the root directory
 /// and the MFT grow by several blocks.

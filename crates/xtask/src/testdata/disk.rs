@@ -58,6 +58,7 @@ pub(super) fn unpack(file: &Path, into: &Path) -> anyhow::Result<PathBuf> {
     let packer = match file.extension().and_then(OsStr::to_str) {
         Some("gz") => "gzip",
         Some("bz2") => "bzip2",
+        Some("xz") => "xz",
         _ => {
             let target = into.join(file.file_name().context("a file has no name")?);
             fs_err::copy(file, &target)?;
@@ -272,7 +273,7 @@ mod tests {
         fs_err::create_dir(&into).unwrap();
         fs_err::write(&packed, "contents").unwrap();
         assert_eq!(unpack(&packed, &into).unwrap(), into.join("a.vhd"));
-        for (program, ending) in [("gzip", "gz"), ("bzip2", "bz2")] {
+        for (program, ending) in [("gzip", "gz"), ("bzip2", "bz2"), ("xz", "xz")] {
             process::run(Command::new(program).args(["--force", "--keep"]).arg(&packed)).unwrap();
             let unpacked = unpack(&packed.with_extension(format!("vhd.{ending}")), &into).unwrap();
             assert_eq!(unpacked, into.join("a.vhd"));

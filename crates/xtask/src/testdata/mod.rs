@@ -9,6 +9,7 @@ mod expected;
 mod listing;
 mod policy;
 mod trial;
+mod volume;
 mod wim;
 
 use std::collections::BTreeMap;
@@ -41,6 +42,8 @@ struct Family {
 const WIM: Family = Family { name: "wim", endings: &["wim", "esd", "swm", "ppkg"] };
 const DISK: Family =
     Family { name: "vhd", endings: &["vhd", "vhdx", "vhd.gz", "vhdx.gz", "vhd.bz2", "vhdx.bz2"] };
+/// Its other files are single sectors.
+const NTFS: Family = Family { name: "ntfs", endings: &["gz", "bz2", "xz"] };
 
 /// Checks every file that is looked at and prints what is wrong.
 pub(crate) fn run(workspace: &Workspace, suite: &Suite) -> anyhow::Result<()> {
@@ -50,8 +53,10 @@ pub(crate) fn run(workspace: &Workspace, suite: &Suite) -> anyhow::Result<()> {
         Some(program) => program.clone(),
         None => process::build(workspace, "imprint", "imprint")?,
     };
-    let faults = wims(&manifest, suite, &program)? + disks(&manifest, suite, &program)?;
-    for (family, count) in manifest.other_families(&[WIM, DISK]) {
+    let faults = wims(&manifest, suite, &program)?
+        + disks(&manifest, suite, &program)?
+        + volumes(&manifest, suite, &program)?;
+    for (family, count) in manifest.other_families(&[WIM, DISK, NTFS]) {
         println!("testdata: {count} files of family {family:?} are not looked at");
     }
     if faults == 0 { Ok(()) } else { bail!("{faults} faults") }
@@ -90,6 +95,24 @@ fn disks(manifest: &Manifest, suite: &Suite, program: &Path) -> anyhow::Result<u
             };
             tally.add(file, &faults);
         }
+    }
+    tally.close()
+}
+
+fn volumes(manifest: &Manifest, suite: &Suite, program: &Path) -> anyhow::Result<usize> {
+    let mut tally = Tally::new(&NTFS);
+    for file in manifest.files_of(&NTFS) {
+        let known = volume::IMAGES.iter().any(|image| image.file == file);
+        if !known {
+            tally.add(file, &["nothing is known of this volume".to_owned()]);
+        }
+    }
+    for image in &volume::IMAGES {
+        let scratch = tempfile::tempdir()?;
+        let unpacked = disk::unpack(&suite.dir.join(image.file), scratch.path())?;
+        let table = image.table.map(|table| suite.dir.join("expected").join(table));
+        let expected = table.map(|table| volume::expected(&table)).transpose()?;
+        tally.add(image.file, &volume::compare(program, &unpacked, image, expected)?);
     }
     tally.close()
 }
