@@ -7,7 +7,9 @@ use std::sync::OnceLock;
 use imprint_blockio::{MemoryFile, ReadAt as _};
 use imprint_ntfs::{FillOptions, Filling, Plan, Report, StreamSize, check as check_volume};
 use imprint_progress::Progress;
-use imprint_winvalues::tree::{Content, Extras, File, NameId, ReparseInfo, Stream, StreamKind, Tree};
+use imprint_winvalues::tree::{
+    Content, Extras, File, NameId, ReparseInfo, Stream, StreamKind, Tree,
+};
 use imprint_winvalues::{Attributes, BlobHash, FileTime, WinName};
 
 /// Bytes of the volume.
@@ -89,7 +91,8 @@ fn sound() -> &'static Sound {
             join(&mut bytes[place.clone()]);
         }
         // What is of one byte throughout is free, or the log, or the bitmap's end.
-        let is_plain = |at: &usize| bytes[at * 16..][..16].iter().all(|&byte| byte == 0 || byte == 0xff);
+        let is_plain =
+            |at: &usize| bytes[at * 16..][..16].iter().all(|&byte| byte == 0 || byte == 0xff);
         let places = (0..LENGTH / 16).filter(|at| !is_plain(at)).collect();
         Sound { bytes, places, protected }
     })
@@ -148,7 +151,10 @@ fn fill() -> Vec<u8> {
     };
     add("data", 50_000, |_| {});
     add("short", 30, |file| {
-        file.extras = Some(Box::new(Extras { object_id: Some((*b"0123456789abcdef").into()), ..Extras::default() }));
+        file.extras = Some(Box::new(Extras {
+            object_id: Some((*b"0123456789abcdef").into()),
+            ..Extras::default()
+        }));
     });
     add("point", 20, |file| {
         file.attributes |= Attributes::REPARSE_POINT;
