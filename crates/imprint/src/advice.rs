@@ -87,6 +87,13 @@ fn on_command(error: &CommandError) -> Option<String> {
         CommandError::Layout { .. } | CommandError::LayoutTooLong { .. } => {
             Some("`imprint disk partition --help` shows what a layout looks like".to_owned())
         }
+        CommandError::NoSuchFile { .. } => Some("`imprint ntfs ls -R` lists the files".to_owned()),
+        CommandError::NoFileData { .. } => {
+            Some("`imprint ntfs stat` shows what the file has".to_owned())
+        }
+        CommandError::VolumeOccupied { .. } => {
+            Some("--force goes on, and all that is there is lost".to_owned())
+        }
         CommandError::Pattern { .. }
         | CommandError::NoFiles
         | CommandError::ServerEnded { .. } => None,

@@ -80,6 +80,12 @@ pub(crate) enum CommandError {
     NotKept { at: PathBuf, why: String },
     #[error("{} was unmounted, but the process that served it is gone without a word", at.display())]
     ServerGone { at: PathBuf },
+    #[error("{} has no file {file}", volume.display())]
+    NoSuchFile { volume: PathBuf, file: String },
+    #[error("{file} on {} {why}", volume.display())]
+    NoFileData { volume: PathBuf, file: String, why: &'static str },
+    #[error("{} is not empty: {found}", volume.display())]
+    VolumeOccupied { volume: PathBuf, found: Box<imprint_partition::Occupied> },
     #[error("pattern {pattern:?} is not valid")]
     Pattern {
         pattern: String,

@@ -10,7 +10,7 @@ use crate::{AttributeKind, Corruption, RecordNumber, Structure, Vcn};
 /// Bytes of what every attribute begins with.
 const HEADER: usize = size_of::<AttributeHeaderDisk>();
 /// The flags that say how a value is compressed.
-const COMPRESSED: u16 = 0x00FF;
+pub(crate) const COMPRESSED: u16 = 0x00FF;
 /// Clusters of a compression unit: 2^4, or with Windows' own larger units up to 2^8.
 const MAX_UNIT_SHIFT: u8 = 8;
 

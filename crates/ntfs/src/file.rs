@@ -5,14 +5,18 @@ use std::collections::{HashMap, HashSet};
 
 use imprint_blockio::{Expected, ReadAt};
 
-use crate::attribute::{Attribute, Value};
+use crate::attribute::{Attribute, COMPRESSED, Value};
 use crate::clusters::Clusters;
 use crate::list::{ListEntry, read_list};
+use crate::value::is_encrypted;
 use crate::volume::MAX_LIST;
 use crate::{
     AttributeKind, Corruption, FileRecord, FileReference, ReadError, RecordNumber, Structure,
     Volume,
 };
+
+/// Flag of an attribute: it may have holes.
+const SPARSE: u16 = 0x8000;
 
 /// A file: its first record's header, and all its attributes.
 #[derive(Clone, Debug)]
@@ -181,6 +185,24 @@ impl<D: ReadAt> Volume<D> {
 }
 
 impl FileAttribute {
+    /// Whether the value is stored compressed, by LZNT1.
+    #[must_use]
+    pub const fn is_compressed(&self) -> bool {
+        self.flags & COMPRESSED != 0
+    }
+
+    /// Whether the value is encrypted: then it is not what programs see.
+    #[must_use]
+    pub const fn is_encrypted(&self) -> bool {
+        is_encrypted(self.flags)
+    }
+
+    /// Whether the value may have holes.
+    #[must_use]
+    pub const fn is_sparse(&self) -> bool {
+        self.flags & SPARSE != 0
+    }
+
     fn new(attribute: &Attribute<'_>, value: FileValue) -> Self {
         Self {
             kind: attribute.kind,

@@ -219,3 +219,43 @@ all that was written could be kept; 3 if something failed while it was mounted.
 
 Examples:
   imprint disk unmount /mnt/pc1";
+
+/// For `ntfs`.
+pub(crate) const NTFS: &str = "\
+VOLUME is a disk file (raw, VHD or VHDX, with its parents), a device, or DISK:PARTITION, the
+partition by its number. No driver, mount or root is needed.";
+
+/// For `ntfs info`.
+pub(crate) const NTFS_INFO: &str = "\
+Examples:
+  imprint ntfs info pc1.vhdx:3
+  imprint ntfs info /dev/sda2 --json";
+
+/// For `ntfs ls`.
+pub(crate) const NTFS_LS: &str = "\
+Exit status: 3 if a directory or a file could not be read.
+
+Examples:
+  imprint ntfs ls pc1.vhdx:3
+  imprint ntfs ls pc1.vhdx:3 /Windows/System32/config -l
+  imprint ntfs ls volume.img -R --json";
+
+/// For `ntfs stat`.
+pub(crate) const NTFS_STAT: &str = "\
+Examples:
+  imprint ntfs stat pc1.vhdx:3 /Windows/notepad.exe
+  imprint ntfs stat volume.img --record=5";
+
+/// For `ntfs cat`.
+pub(crate) const NTFS_CAT: &str = "\
+Compressed files come out plain.
+
+Examples:
+  imprint ntfs cat pc1.vhdx:3 /Windows/System32/config/SOFTWARE > SOFTWARE
+  imprint ntfs cat volume.img /setup.exe:Zone.Identifier";
+
+/// For `ntfs format`.
+pub(crate) const NTFS_FORMAT: &str = "\
+Examples:
+  imprint ntfs format base.vhdx:4 --label=Storage
+  imprint ntfs format volume.img --cluster-size=64K --force";

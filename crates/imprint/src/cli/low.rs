@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::disk::DiskVerb;
 use super::examples;
+use super::ntfs::NtfsVerb;
 use super::values::{ByteCount, ChunkSize, Compression, ImageProperty, ThreadCount, UpdateOf};
 
 /// Images, deploys, resets and backs up Windows PCs from one Linux server
@@ -73,6 +74,9 @@ pub(crate) enum Verb {
     /// Work with virtual disks: raw, VHD and VHDX
     #[command(subcommand, after_help = examples::DISK)]
     Disk(DiskVerb),
+    /// Work with NTFS volumes, without a driver
+    #[command(subcommand, after_help = examples::NTFS)]
+    Ntfs(NtfsVerb),
     /// Understand the command line of Microsoft's ImageX
     #[command(disable_help_flag = true)]
     Imagex(ImagexArgs),

@@ -9,6 +9,7 @@ pub(crate) mod disk;
 mod examples;
 pub(crate) mod hi;
 pub(crate) mod low;
+pub(crate) mod ntfs;
 mod unsupported;
 pub(crate) mod values;
 

@@ -36,7 +36,7 @@ pub(super) fn run(job: Job, console: &mut Console) -> anyhow::Result<Status> {
         job.update_of = job.update_of.filter(|update| update.wim != job.wim);
         return capture::run(&job, console);
     }
-    let source = capture::open_source(&job)?;
+    let source = capture::open_source(&job, console)?;
     let wim = open_wim(&job.wim)?;
     check_coding(&job, &wim)?;
     open::check_integrity(&wim, &job.wim, job.integrity.check_first, console)?;

@@ -203,7 +203,7 @@ fn refuse_disk(target: &Path) -> Result<(), CommandError> {
 }
 
 /// A disk with children must stay as it is: they hold what differs from it.
-fn refuse_parent(disk: &Path) -> anyhow::Result<()> {
+pub(super) fn refuse_parent(disk: &Path) -> anyhow::Result<()> {
     let chain = open_chain(disk, &ChainOptions::default())?.chain;
     let children = children_of(disk, chain.leaf(), &[])?;
     if children.is_empty() {

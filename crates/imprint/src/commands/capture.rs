@@ -1,15 +1,14 @@
 //! `imprint capture`: makes a new WIM file of a directory.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use fs_err::File;
 use imprint_blockio::{Resize, WriteAt};
 use imprint_codec::Format;
 use imprint_image::config::CaptureConfig;
-use imprint_image::disk::ChainOptions;
 use imprint_image::host::HostSource;
-use imprint_image::volume::{NtfsSource, VolumePath, open_volume};
+use imprint_image::volume::{NtfsSource, ReadableVolume, VolumePath};
 use imprint_image::{
     CaptureRequest, Captured, Earlier, NewWim, Outcome, ScanOptions, Source, StoreOptions, capture,
     open_wim,
@@ -92,7 +91,7 @@ impl Job {
 
 /// Makes the file.
 pub(super) fn run(job: &Job, console: &mut Console) -> anyhow::Result<Status> {
-    let source = open_source(job)?;
+    let source = open_source(job, console)?;
     let coding = open::coding(&job.storage, Some(Coding::with_default_chunks(Format::Lzx)))?;
     let rp_fix = job.fix_links.unwrap_or(true);
     let name = job.properties.name.clone();
@@ -113,15 +112,36 @@ pub(super) fn run(job: &Job, console: &mut Console) -> anyhow::Result<Status> {
 }
 
 /// Opens what is to be captured: a directory, or the volume on a disk or on one of its partitions.
-pub(super) fn open_source(job: &Job) -> anyhow::Result<Box<dyn Source>> {
+///
+/// Of a volume that was not left in order, warns: what Windows had not written yet is not in the image.
+pub(super) fn open_source(job: &Job, console: &mut Console) -> anyhow::Result<Box<dyn Source>> {
     let path = VolumePath::parse(&job.source);
     if fs_err::metadata(&path.disk).is_ok_and(|metadata| !metadata.is_dir()) {
-        let device = open_volume(&path, &ChainOptions::default())?;
-        let context = || format!("failed to open the NTFS volume on {}", job.source.display());
-        let volume = Volume::open(device).with_context(context)?;
+        let volume = super::ntfs::open(&job.source)?;
+        warn_of_state(&job.source, &volume, console);
         return Ok(Box::new(NtfsSource::new(volume, open::threads(job.storage.threads))));
     }
     Ok(Box::new(HostSource::new(&job.source)?))
+}
+
+/// Warns of a volume that was not left in order. What cannot be found out is a warning too: its files may be fine.
+fn warn_of_state(path: &Path, volume: &Volume<ReadableVolume>, console: &mut Console) {
+    let volume_name = path.display();
+    match volume.state() {
+        Ok(state) => {
+            for reason in state.reasons() {
+                console.warn(&format_args!(
+                    "warning: {volume_name} was not left in order: {reason}\n"
+                ));
+            }
+        }
+        Err(error) => {
+            let error = anyhow::Error::from(error);
+            console.warn(&format_args!(
+                "warning: whether {volume_name} was left in order is not known: {error:#}\n"
+            ));
+        }
+    }
 }
 
 /// Reads what is to be left out: the file the user names, or the list that applies without one.

@@ -9,6 +9,7 @@ mod disk;
 mod export;
 mod extract;
 mod info;
+mod ntfs;
 mod open;
 mod optimize;
 mod verify;
@@ -31,6 +32,7 @@ pub(crate) fn run(verb: Verb, console: &mut Console) -> anyhow::Result<Status> {
         Verb::Optimize(args) => optimize::run(&optimize::Job::new(args)?, console),
         Verb::Verify(args) => verify::run(&verify::Job::new(args)?, console),
         Verb::Disk(verb) => disk::run(verb, console),
+        Verb::Ntfs(verb) => ntfs::run(verb, console),
         // The parser of ImageX's syntax gives one of the other verbs.
         Verb::Imagex(_) => Ok(Status::Usage),
     }

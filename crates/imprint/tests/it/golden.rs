@@ -65,6 +65,11 @@ fn help() {
         let name = format!("help_disk_{verb}");
         insta::assert_snapshot!(name, said(&world, &["disk", verb, "--help"]));
     }
+    insta::assert_snapshot!("help_ntfs", said(&world, &["ntfs", "--help"]));
+    for verb in ["info", "ls", "stat", "cat", "format"] {
+        let name = format!("help_ntfs_{verb}");
+        insta::assert_snapshot!(name, said(&world, &["ntfs", verb, "--help"]));
+    }
     for verb in [
         "capture", "append", "apply", "info", "dir", "extract", "export", "delete", "optimize",
         "verify",
