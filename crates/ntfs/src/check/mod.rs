@@ -77,6 +77,7 @@ pub fn check(device: &impl ReadAt, progress: &Progress) -> Result<Report, CheckE
     progress.begin("checking indexes", 0, 0);
     ground.check_security(map, found, progress)?;
     ground.check_views(map, found, progress)?;
+    ground.check_state(found);
     let summary = map.summary;
     Ok(Report {
         findings: std::mem::take(&mut found.list),

@@ -9,7 +9,7 @@ use imprint_blockio::{Expected, FieldFault};
 use imprint_winvalues::WinName;
 
 use super::rule::Rule;
-use crate::{Corruption, ReadError, RecordNumber, Structure};
+use crate::{Corruption, ReadError, RecordNumber, Structure, Unclean};
 
 /// Findings of one rule that are kept; of the rest only the number is known.
 pub(super) const MOST: u64 = 100;
@@ -139,6 +139,8 @@ pub enum Problem {
     },
     /// Two values have the same clusters.
     Shared(Structure, Structure),
+    /// The volume was not left in order.
+    Unclean(Unclean),
 }
 
 impl fmt::Display for Problem {
@@ -148,6 +150,7 @@ impl fmt::Display for Problem {
             Self::Is(what) => f.write_str(what),
             Self::Unread { length, kind } => write!(f, "{length} bytes cannot be read: {kind}"),
             Self::Shared(first, second) => write!(f, "owned by {first} and by {second}"),
+            Self::Unclean(reason) => reason.fmt(f),
         }
     }
 }

@@ -104,6 +104,10 @@ rules! {
 
     /// The volume's own files are there, and where they should be.
     SystemFile, "system-file", Damage;
+    /// The volume was left in order: not marked as dirty, its log closed.
+    Unclean, "unclean", Inconsistent;
+    /// No Windows sleeps that goes on with what it knows of the volume.
+    Asleep, "asleep", Note;
     /// `$UpCase` is a table of upper case.
     UpCase, "upcase", Damage;
     /// `$UpCase:$Info` describes the table.

@@ -81,23 +81,27 @@ impl<D: ReadAt> Ground<'_, D> {
         }
         let at = self.volume.place_of(number);
         let signature = bytes.first_chunk().map_or(0, |&first| u32::from_le_bytes(first));
-        if signature != RECORD_SIGNATURE {
+        let torn = if signature == RECORD_SIGNATURE {
+            let in_use = is_in_use(bytes);
+            let torn = join(number, at, bytes).err();
+            if let Some(corruption) = torn.clone().filter(|_| !in_use) {
+                found.corruption(Rule::FreeRecord, corruption);
+                return State::default();
+            }
+            torn.map(|corruption| (Rule::UpdateSequence, corruption))
+        } else {
             let structure = Structure::FileRecord(number);
-            let expected = Expected::Exactly(RECORD_SIGNATURE.into());
-            let field = "signature";
+            let (field, expected) = ("signature", Expected::Exactly(RECORD_SIGNATURE.into()));
             let corruption = Corruption::code(structure, at, field, expected, signature.into());
-            found.corruption(Rule::Signature, corruption);
-            return broken;
-        }
-        let used = is_in_use(bytes);
-        if let Err(corruption) = join(number, at, bytes) {
-            if used {
-                found.corruption(Rule::UpdateSequence, corruption);
+            Some((Rule::Signature, corruption))
+        };
+        if let Some((rule, corruption)) = torn {
+            found.corruption(rule, corruption);
+            if self.take_copy(number, bytes).is_none() {
                 return broken;
             }
-            found.corruption(Rule::FreeRecord, corruption);
-            return State::default();
         }
+        let used = is_in_use(bytes);
         let Ok((disk, _)) = RecordHeaderDisk::read_from_prefix(bytes) else { return broken };
         let use_count = disk.use_count.get();
         if !used {
@@ -115,6 +119,23 @@ impl<D: ReadAt> Ground<'_, D> {
         }
     }
 
+    /// Joins the sectors of a record, or takes its copy; returns where what was taken stands.
+    fn whole(&self, number: RecordNumber, bytes: &mut [u8]) -> Option<u64> {
+        let at = self.volume.place_of(number);
+        match join(number, at, bytes) {
+            Ok(()) => Some(at),
+            Err(_) => self.take_copy(number, bytes),
+        }
+    }
+
+    /// Takes the copy of a record in `$MFTMirr`, if it has one that is whole.
+    fn take_copy(&self, number: RecordNumber, bytes: &mut [u8]) -> Option<u64> {
+        let mut copy = Vec::new();
+        let at = self.volume.load(number, &mut copy).ok()?;
+        bytes.copy_from_slice(copy.get(..bytes.len())?);
+        Some(at)
+    }
+
     /// All files.
     pub(super) fn sweep_files(
         &self,
@@ -125,8 +146,9 @@ impl<D: ReadAt> Ground<'_, D> {
         self.each_record(progress, |number, record| {
             let state = map.state(number);
             let Ok(bytes) = record else { return };
-            let offset = self.volume.place_of(number);
-            if state.is_file() && join(number, offset, bytes).is_ok() {
+            if state.is_file()
+                && let Some(offset) = self.whole(number, bytes)
+            {
                 self.sweep_file(&Loaded { number, offset, bytes }, map, found);
                 progress.add_files(1);
             }
@@ -223,10 +245,10 @@ impl<D: ReadAt> Ground<'_, D> {
         let mut shared = std::mem::take(&mut map.owned.shared);
         self.each_record(progress, |number, record| {
             let (state, Ok(bytes)) = (map.state(number), record) else { return };
-            let offset = self.volume.place_of(number);
-            if !state.is(flag::IN_USE) || join(number, offset, bytes).is_err() {
+            if !state.is(flag::IN_USE) {
                 return;
             }
+            let Some(offset) = self.whole(number, bytes) else { return };
             let record = Loaded { number, offset, bytes };
             let quiet = &mut Findings::quiet();
             let Some(head) = record.head(quiet) else { return };

@@ -10,7 +10,7 @@ use super::rule::Rule;
 use super::state::{Map, flag};
 use crate::crc::crc64;
 use crate::layout::{UpCaseInfoDisk, VolumeInformationDisk};
-use crate::{AttributeKind as Kind, Corruption, RecordNumber, Structure};
+use crate::{AttributeKind as Kind, Corruption, RecordNumber, Structure, Unclean};
 use zerocopy::FromBytes;
 
 /// The records that every volume has.
@@ -46,6 +46,24 @@ impl<D: ReadAt> Ground<'_, D> {
         self.with_file(RecordNumber(3), map, |file, _| check_information(file, found));
         self.with_file(RecordNumber(10), map, |file, _| self.check_upcase_info(file, found));
         self.with_file(RecordNumber(1), map, |file, _| self.check_mirror(file, found));
+    }
+
+    /// How the volume was left.
+    pub(super) fn check_state(&self, found: &mut Findings) {
+        match self.volume.state() {
+            Ok(state) => {
+                for reason in state.reasons() {
+                    let rule = match reason {
+                        Unclean::Hibernated | Unclean::LogCached => Rule::Asleep,
+                        _ => Rule::Unclean,
+                    };
+                    found.add(rule, Subject::Volume, None, Problem::Unclean(reason));
+                }
+            }
+            // What it stands on is damaged, and that was told.
+            Err(_) if !found.counts.is_empty() => {}
+            Err(error) => found.error(Rule::SystemFile, error),
+        }
     }
 
     fn check_bad(&self, file: &Gathered<'_>, found: &mut Findings) {

@@ -23,8 +23,10 @@ fn damage_to_boot_sectors_and_copies_is_told() {
         let at = v.run(1, DATA, "");
         v.0[at + RECORD + 0x60] ^= 1;
     });
-    sample.check("mft", "", |v| v.0[Bytes::place(0)] = b'X');
-    sample.check("mft", "", |v| v.0[Bytes::place(0) + 510] ^= 1);
+    sample.check("signature", "", |v| v.0[Bytes::place(0)] = b'X');
+    sample.check("update-sequence", "", |v| v.0[Bytes::place(0) + 510] ^= 1);
+    sample.check("mft", "", |v| v.record(0, |r| r.put(r.pairs(DATA, ""), 0x99, 1)));
+    sample.check("mft", "", |v| v.record(0, |r| r.add(r.attribute(DATA, "") + 0x30, 8, 8)));
     insta::assert_snapshot!(sample.told());
 }
 
@@ -165,7 +167,7 @@ fn damage_to_what_files_have_is_told() {
     sample.check("file-attributes", "attribute", |v| {
         v.record(small, |r| {
             let at = r.attribute(STANDARD_INFORMATION, "");
-            r.put(at, 0x20, 4);
+            r.put(at, 0x18, 4);
         });
     });
     sample.check("file-attributes", "attribute", |v| {

@@ -326,6 +326,7 @@ impl Trial {
     /// Brings everything to the volume and holds it against the model.
     fn check(&mut self, seed: u64) {
         self.editor.take().unwrap().close().unwrap();
+        crate::check::assert_sound(&self.path);
         let findings = volumes::check(&self.path, 0, Strictness::Strict);
         assert_eq!(findings, "", "seed {seed}");
         let device = fs_err::File::open(&self.path).unwrap();

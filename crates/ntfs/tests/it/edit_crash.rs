@@ -207,6 +207,7 @@ fn what_is_left_is_sound_for_others_too() {
         recover(&left).unwrap();
         mark_clean(&left).unwrap();
         fs_err::write(&path, left.to_bytes()).unwrap();
+        crate::check::assert_sound(&path);
         assert_eq!(volumes::check(&path, 0, Strictness::Strict), "", "{cut:?}");
     }
     assert!(states.iter().all(|state| state.bytes.len() as u64 == crash.len().unwrap()));
