@@ -72,7 +72,7 @@ fn choose(opened: &Opened<'_>, args: &CatArgs) -> anyhow::Result<Wanted> {
 }
 
 /// Parts a path and the stream's name behind its last colon, which may have its type behind it.
-fn split(path: &OsStr) -> Option<(&OsStr, &OsStr)> {
+pub(super) fn split(path: &OsStr) -> Option<(&OsStr, &OsStr)> {
     let bytes = path.as_bytes();
     let bytes = bytes.strip_suffix(b":$DATA").unwrap_or(bytes);
     let colon = bytes.iter().rposition(|&byte| byte == b':')?;
@@ -80,7 +80,7 @@ fn split(path: &OsStr) -> Option<(&OsStr, &OsStr)> {
     Some((OsStr::from_bytes(path), OsStr::from_bytes(stream.get(1..)?)))
 }
 
-fn name(text: &OsStr) -> anyhow::Result<WinName> {
+pub(super) fn name(text: &OsStr) -> anyhow::Result<WinName> {
     let context = || format!("name {} is not in UTF-8", text.display());
     WinName::from_wtf8(text.as_bytes()).with_context(context)
 }
