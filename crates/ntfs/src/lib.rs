@@ -46,6 +46,7 @@ mod upcase;
 mod used;
 mod value;
 mod volume;
+mod wof;
 
 pub use attribute::{Attribute, Attributes, NonResident, Value};
 pub use boot::Geometry;
@@ -75,3 +76,4 @@ pub use units::{Lcn, RecordNumber, Vcn};
 pub use upcase::UpCase;
 pub use used::{Bits, UsedRange, UsedRanges};
 pub use volume::Volume;
+pub use wof::{Overlay, SystemData, SystemFormat, SystemReader};
