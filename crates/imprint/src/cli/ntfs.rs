@@ -23,6 +23,9 @@ pub(crate) enum NtfsVerb {
     /// Write a file's data to standard output
     #[command(after_help = examples::NTFS_CAT)]
     Cat(CatArgs),
+    /// Check that everything on a volume agrees
+    #[command(after_help = examples::NTFS_CHECK)]
+    Check(CheckArgs),
     /// Make an empty volume
     #[command(after_help = examples::NTFS_FORMAT)]
     Format(FormatArgs),
@@ -91,6 +94,14 @@ pub(crate) struct CatArgs {
     /// The stream's name, instead of :STREAM behind the path
     #[arg(long, value_name = "NAME")]
     pub(crate) stream: Option<OsString>,
+}
+
+/// Arguments of `ntfs check`.
+#[derive(Args, Debug, PartialEq, Eq)]
+pub(crate) struct CheckArgs {
+    /// Disk file, device or DISK:PARTITION with the volume
+    #[arg(value_name = "VOLUME")]
+    pub(crate) volume: PathBuf,
 }
 
 /// Arguments of `ntfs format`.

@@ -1,6 +1,7 @@
 //! `imprint ntfs`: one file per verb.
 
 mod cat;
+mod check;
 mod facts;
 mod format;
 mod info;
@@ -30,6 +31,7 @@ pub(super) fn run(verb: NtfsVerb, console: &mut Console) -> anyhow::Result<Statu
         NtfsVerb::Ls(args) => ls::run(&args, console),
         NtfsVerb::Stat(args) => stat::run(&args, console),
         NtfsVerb::Cat(args) => cat::run(&args, console),
+        NtfsVerb::Check(args) => check::run(&args, console),
         NtfsVerb::Format(args) => format::run(&args, console),
     }
 }
