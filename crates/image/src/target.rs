@@ -181,6 +181,15 @@ pub enum TargetError {
         #[source]
         source: imprint_ntfs::FillError,
     },
+    /// A volume cannot be changed so.
+    #[error("failed to change the volume on {path}")]
+    Edit {
+        /// Where.
+        path: String,
+        /// Why not.
+        #[source]
+        source: imprint_ntfs::EditError,
+    },
     /// The work was cancelled.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),

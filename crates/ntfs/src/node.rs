@@ -30,6 +30,14 @@ pub struct DirectoryEntry {
     pub size: u64,
 }
 
+impl DirectoryEntry {
+    /// Whether it is a directory's.
+    #[must_use]
+    pub const fn is_directory(&self) -> bool {
+        self.attributes & crate::layout::NAME_IS_DIRECTORY != 0
+    }
+}
+
 /// A step in a node.
 #[derive(Clone, Debug)]
 pub(crate) struct Step {

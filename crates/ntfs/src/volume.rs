@@ -21,6 +21,7 @@ pub struct Volume<D> {
     device: D,
     geometry: Geometry,
     mft: Clusters,
+    torn: Option<Corruption>,
 }
 
 impl<D: ReadAt> Volume<D> {
@@ -38,10 +39,10 @@ impl<D: ReadAt> Volume<D> {
     /// # Errors
     /// [`ReadError`] if the record of `$MFT` is not as it should be.
     pub(crate) fn with_geometry(device: D, geometry: Geometry) -> Result<Self, ReadError> {
-        let (bytes, at) = first_record(&device, &geometry)?;
-        let mft = first_part(&bytes, at, &geometry)?;
-        let mut volume = Self { device, geometry, mft };
-        volume.find_rest(&bytes, at)?;
+        let first = first_record(&device, &geometry)?;
+        let mft = first_part(&first.bytes, first.at, &geometry)?;
+        let mut volume = Self { device, geometry, mft, torn: first.torn };
+        volume.find_rest(&first.bytes, first.at)?;
         Ok(volume)
     }
 
@@ -68,9 +69,15 @@ impl<D: ReadAt> Volume<D> {
 
     /// Finds `$MFT` anew, after it has grown.
     pub(crate) fn find_table(&mut self) -> Result<(), ReadError> {
-        let (bytes, at) = first_record(&self.device, &self.geometry)?;
-        self.mft = first_part(&bytes, at, &self.geometry)?;
-        self.find_rest(&bytes, at)
+        let first = first_record(&self.device, &self.geometry)?;
+        self.mft = first_part(&first.bytes, first.at, &self.geometry)?;
+        self.find_rest(&first.bytes, first.at)
+    }
+
+    /// What is wrong with the first record of `$MFT`, whose copy is used instead.
+    #[must_use]
+    pub const fn torn(&self) -> Option<&Corruption> {
+        self.torn.as_ref()
     }
 
     /// What it lies on.
@@ -196,18 +203,29 @@ pub(crate) fn join(number: RecordNumber, at: u64, bytes: &mut [u8]) -> Result<()
 }
 
 /// Reads the first record of `$MFT` from where the boot sector says it is, and joins its sectors.
-fn first_record(device: &impl ReadAt, geometry: &Geometry) -> Result<(Vec<u8>, u64), ReadError> {
+fn first_record(device: &impl ReadAt, geometry: &Geometry) -> Result<FirstRecord, ReadError> {
     let at = geometry.mft.0 * u64::from(geometry.cluster_size);
     let structure = Structure::FileRecord(MFT);
     let mut bytes = vec![0; usize::try_from(geometry.record_size).unwrap_or(0)];
     let length = bytes.len() as u64;
     let failed = |source| ReadError::Io { structure, offset: at, length, source };
     device.read_exact_at(&mut bytes, at).map_err(failed)?;
-    if let Err(torn) = join(MFT, at, &mut bytes) {
-        let at = load_copy(device, geometry, MFT, &mut bytes).ok_or(torn)?;
-        return Ok((bytes, at));
+    let Err(torn) = join(MFT, at, &mut bytes) else {
+        return Ok(FirstRecord { bytes, at, torn: None });
+    };
+    match load_copy(device, geometry, MFT, &mut bytes) {
+        Some(at) => Ok(FirstRecord { bytes, at, torn: Some(torn) }),
+        None => Err(torn.into()),
     }
-    Ok((bytes, at))
+}
+
+/// The first record of `$MFT`, or its copy.
+struct FirstRecord {
+    bytes: Vec<u8>,
+    /// Where it stands on the volume.
+    at: u64,
+    /// Why the copy is used.
+    torn: Option<Corruption>,
 }
 
 /// Reads the part of `$MFT`'s data that its first record describes.

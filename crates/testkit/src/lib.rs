@@ -36,7 +36,7 @@ pub mod volumes;
 pub use crash_file::{CrashFile, Cut};
 pub use data::Kind;
 pub use failing_file::{FailingFile, Fault, Limit};
-pub use mount::{Mount, ntfs_volume};
+pub use mount::{Mount, ntfs_volume, ntfs_volume_of};
 pub use random::Random;
 pub use replay::replay;
 pub use sparse_memory::SparseMemory;

@@ -128,24 +128,29 @@ pub struct OpenStreams {
     good: AtomicBool,
 }
 
+/// What NTFS keeps.
+pub(super) fn capabilities() -> Capabilities {
+    use Capability as C;
+    let all = [
+        C::Attributes,
+        C::ShortNames,
+        C::SecurityDescriptors,
+        C::NamedStreams,
+        C::Links,
+        C::ReparsePoints,
+        C::HardLinks,
+        C::CreationTime,
+        C::ObjectIds,
+        C::ExtendedAttributes,
+    ];
+    Capabilities(all.into_iter().collect())
+}
+
 impl<D: WriteAt> Target for NtfsTarget<D> {
     type Open = OpenStreams;
 
     fn capabilities(&self) -> Capabilities {
-        use Capability as C;
-        let all = [
-            C::Attributes,
-            C::ShortNames,
-            C::SecurityDescriptors,
-            C::NamedStreams,
-            C::Links,
-            C::ReparsePoints,
-            C::HardLinks,
-            C::CreationTime,
-            C::ObjectIds,
-            C::ExtendedAttributes,
-        ];
-        Capabilities(all.into_iter().collect())
+        capabilities()
     }
 
     fn begin(

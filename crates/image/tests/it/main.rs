@@ -19,6 +19,8 @@ mod host_scan;
 #[cfg(test)]
 mod host_trouble;
 #[cfg(test)]
+mod layer;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 mod volume;

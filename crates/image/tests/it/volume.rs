@@ -40,7 +40,7 @@ fn source(path: &Path) -> NtfsSource<Device> {
     NtfsSource::new(volume, NonZeroUsize::new(3).unwrap())
 }
 
-fn summary(path: &Path) -> Summary {
+pub(crate) fn summary(path: &Path) -> Summary {
     let (summary, skipped) = read(&source(path), &everything());
     assert_eq!(skipped, []);
     summary
@@ -48,7 +48,7 @@ fn summary(path: &Path) -> Summary {
 
 /// What the strict checker and the programs of ntfs-3g find wrong with a volume: nothing.
 #[track_caller]
-fn judge(path: &Path) {
+pub(crate) fn judge(path: &Path) {
     let found = volumes::check(path, 0, Strictness::Strict);
     assert_eq!(found, "");
     let report =
@@ -70,7 +70,7 @@ fn descriptor(number: u8) -> Vec<u8> {
 }
 
 /// Gives everything a descriptor: without one, files get what Windows gives to new ones.
-fn secure(tree: &mut Tree) {
+pub(crate) fn secure(tree: &mut Tree) {
     let ids: Vec<_> = (0..9).map(|number| tree.security.insert(&descriptor(number))).collect();
     for (id, file) in tree.files_mut() {
         file.security = ids[id.0 as usize % ids.len()];
@@ -78,7 +78,7 @@ fn secure(tree: &mut Tree) {
 }
 
 /// A tree with a bit of all that NTFS keeps.
-fn sample() -> Tree {
+pub(crate) fn sample() -> Tree {
     let mut tree = Tree::new(directory());
     add(&mut tree, "empty", file(b""));
     let small = add(&mut tree, "Windows/System32/small.dll", file(b"small"));
@@ -177,7 +177,7 @@ fn decorate(random: &mut Random, file: &mut File) {
     }
 }
 
-fn random_tree(random: &mut Random) -> Tree {
+pub(crate) fn random_tree(random: &mut Random) -> Tree {
     let mut tree = Tree::new(directory());
     let mut folders = vec![NameId::ROOT];
     let mut files = Vec::new();

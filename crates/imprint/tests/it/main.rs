@@ -27,6 +27,8 @@ mod interop_images;
 #[cfg(test)]
 mod interop_ntfs;
 #[cfg(test)]
+mod interop_readers;
+#[cfg(test)]
 mod interop_trees;
 #[cfg(test)]
 mod kill;

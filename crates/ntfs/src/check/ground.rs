@@ -222,7 +222,12 @@ fn volume<'d, D: ReadAt>(
     found: &mut Findings,
 ) -> Result<Volume<&'d D>, ReadError> {
     let error = match Volume::with_geometry(device, geometry) {
-        Ok(volume) => return Ok(volume),
+        Ok(volume) => {
+            if let Some(torn) = volume.torn() {
+                found.error(Rule::Mft, torn.clone().into());
+            }
+            return Ok(volume);
+        }
         Err(error) => error,
     };
     let by_mirror = Geometry { mft: geometry.mirror, ..geometry };

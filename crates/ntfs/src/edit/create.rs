@@ -4,7 +4,7 @@ use imprint_blockio::WriteAt;
 use imprint_winvalues::tree::Times;
 use imprint_winvalues::{Attributes, WinName};
 
-use super::entries::information_attribute;
+use super::entries::{NewNames, information_attribute};
 use super::index::{IndexName, NAMES};
 use super::inode::{DIRECTORY, IN_USE, Inode};
 use super::table::resident;
@@ -39,6 +39,8 @@ pub struct NewFile {
     pub attributes: Attributes,
     /// Its security descriptor, self-relative; `None` for what Windows gives to new files.
     pub security: Option<Vec<u8>>,
+    /// Whether its name may differ from another one of the directory in case alone.
+    pub posix: bool,
 }
 
 impl<D: WriteAt> Editor<D> {
@@ -88,7 +90,8 @@ impl<D: WriteAt> Editor<D> {
             inode.put(NewAttribute::resident(AttributeKind::DATA, Vec::new()), &upcase);
         }
         let short = Some(&new.short_name).filter(|short| !short.is_empty());
-        self.add_names(&mut inode, &mut directory, &new.name, short)?;
+        let names = NewNames { long: &new.name, short, posix: new.posix };
+        self.add_names(&mut inode, &mut directory, names)?;
         self.save(&mut inode)?;
         self.touch(&mut directory)?;
         self.save(&mut directory)?;
@@ -109,7 +112,7 @@ impl<D: WriteAt> Editor<D> {
         NewAttribute::named(AttributeKind::INDEX_ROOT, name, resident(value))
     }
 
-    /// Gives a file one more name.
+    /// Gives a file one more name; `posix` if it may differ from another one of the directory in case alone.
     ///
     /// # Errors
     /// [`EditError::IsDirectory`]: directories have one name; [`EditError`].
@@ -118,6 +121,7 @@ impl<D: WriteAt> Editor<D> {
         file: FileReference,
         parent: FileReference,
         name: &WinName,
+        posix: bool,
     ) -> Result<(), EditError> {
         self.attempt(|editor| {
             let mut directory = editor.directory_inode(parent)?;
@@ -125,7 +129,8 @@ impl<D: WriteAt> Editor<D> {
             if inode.is_directory() {
                 return Err(EditError::IsDirectory);
             }
-            editor.add_names(&mut inode, &mut directory, name, None)?;
+            let names = NewNames { long: name, short: None, posix };
+            editor.add_names(&mut inode, &mut directory, names)?;
             editor.save(&mut inode)?;
             editor.touch(&mut directory)?;
             editor.save(&mut directory)
@@ -150,7 +155,7 @@ impl<D: WriteAt> Editor<D> {
             editor.remove_names(&mut inode, &mut directory, &entry)?;
             let others = inode.names().any(|(_, name)| name.namespace != namespace::DOS);
             if others {
-                editor.stale.insert(inode.reference);
+                editor.note(inode.reference);
                 editor.save(&mut inode)?;
             } else {
                 editor.leave_views(&inode)?;
@@ -192,7 +197,8 @@ impl<D: WriteAt> Editor<D> {
             editor.touch(&mut from)?;
             editor.save(&mut from)?;
             let mut to = editor.directory_inode(new_parent)?;
-            editor.add_names(&mut inode, &mut to, new_name, new_short)?;
+            let names = NewNames { long: new_name, short: new_short, posix: false };
+            editor.add_names(&mut inode, &mut to, names)?;
             editor.touch(&mut to)?;
             editor.save(&mut to)?;
             editor.save(&mut inode)

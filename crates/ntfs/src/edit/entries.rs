@@ -17,6 +17,15 @@ const EXTEND: u64 = 11;
 /// The root directory.
 const ROOT: u64 = 5;
 
+/// Names that a file is to get in a directory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NewNames<'a> {
+    pub(super) long: &'a WinName,
+    pub(super) short: Option<&'a WinName>,
+    /// Whether others may differ from them in case alone.
+    pub(super) posix: bool,
+}
+
 impl<D: WriteAt> Editor<D> {
     /// Reads a directory to be changed.
     pub(super) fn directory_inode(&self, reference: FileReference) -> Result<Inode, EditError> {
@@ -53,8 +62,7 @@ impl<D: WriteAt> Editor<D> {
         &mut self,
         inode: &mut Inode,
         directory: &mut Inode,
-        long: &WinName,
-        short: Option<&WinName>,
+        NewNames { long, short, posix }: NewNames<'_>,
     ) -> Result<(), EditError> {
         name::check(long.units())?;
         // A name that is its own short name has none beside it.
@@ -65,7 +73,8 @@ impl<D: WriteAt> Editor<D> {
             names.push((short, namespace::DOS));
         }
         for (one, _) in &names {
-            if self.entry(directory.reference, one.units())?.is_some() {
+            let taken = self.entry(directory.reference, one.units())?;
+            if taken.is_some_and(|taken| !posix || *taken.name == *one.units()) {
                 return Err(EditError::Exists);
             }
         }
@@ -127,7 +136,7 @@ impl<D: WriteAt> Editor<D> {
         information.times.write = now.into();
         information.times.change = now.into();
         directory.set_information(&information);
-        self.stale.insert(directory.reference);
+        self.note(directory.reference);
         Ok(())
     }
 

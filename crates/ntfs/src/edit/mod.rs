@@ -39,7 +39,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use imprint_blockio::{Expected, ReadAt, WriteAt};
-use imprint_winvalues::FileTime;
+use imprint_winvalues::{FileTime, WinName};
 
 pub use create::NewFile;
 pub use error::{EditError, Reasons};
@@ -49,8 +49,8 @@ pub use staged::Staged;
 pub use streams::Reserved;
 
 use crate::{
-    AttributeKind, Clusters, Corruption, FileReference, FileValue, RecordNumber, Structure, UpCase,
-    Volume,
+    AttributeKind, Clusters, Corruption, DirectoryEntry, FileReference, FileValue, RecordNumber,
+    Structure, UpCase, Volume,
 };
 use secure::Descriptors;
 use space::Space;
@@ -82,6 +82,8 @@ pub struct Editor<D> {
     log: Clusters,
     /// Files whose names are to repeat what changed.
     stale: BTreeSet<FileReference>,
+    /// Those that the operation under way added.
+    newly_stale: Vec<FileReference>,
     descriptors: Option<Descriptors>,
     /// Whether the volume was marked dirty before.
     was_dirty: bool,
@@ -117,6 +119,7 @@ impl<D: WriteAt> Editor<D> {
             mirror_size,
             log,
             stale: BTreeSet::new(),
+            newly_stale: Vec::new(),
             descriptors: None,
             was_dirty,
             broken: false,
@@ -142,6 +145,18 @@ impl<D: WriteAt> Editor<D> {
         Ok(self.volume.find(path, &self.upcase)?)
     }
 
+    /// Looks a name up in a directory, case aside.
+    ///
+    /// # Errors
+    /// [`EditError`].
+    pub fn lookup(
+        &self,
+        directory: FileReference,
+        name: &WinName,
+    ) -> Result<Option<DirectoryEntry>, EditError> {
+        self.entry(directory, name.units())
+    }
+
     /// Carries out one operation: all of it or, if it fails, nothing.
     fn attempt<R>(
         &mut self,
@@ -151,18 +166,28 @@ impl<D: WriteAt> Editor<D> {
             self.commit()?;
         }
         self.volume.device().begin();
-        let (freed, stale) = (self.space.mark_freed(), self.stale.clone());
+        self.newly_stale.clear();
+        let freed = self.space.mark_freed();
         let result = act(self);
         if result.is_err() {
             self.volume.device().undo();
             self.space.forget_freed(freed);
-            self.stale = stale;
+            for reference in std::mem::take(&mut self.newly_stale) {
+                self.stale.remove(&reference);
+            }
             self.descriptors = None;
             self.volume.find_table()?;
             self.find_records()?;
         }
         self.volume.device().keep();
         result
+    }
+
+    /// Notes that the names of a file are to repeat what changed.
+    fn note(&mut self, file: FileReference) {
+        if self.stale.insert(file) {
+            self.newly_stale.push(file);
+        }
     }
 
     /// Changes bytes of the volume.

@@ -103,7 +103,7 @@ impl<D: WriteAt> Editor<D> {
             debug_assert_eq!(value.len(), length);
             found.body = Body::Clusters(self.put_value(&value, None)?);
             // Names say how much its data takes.
-            self.stale.insert(inode.reference);
+            self.note(inode.reference);
         }
     }
 

@@ -1,5 +1,7 @@
 //! Which clusters are free: `$Bitmap`, read in pieces and changed with the rest.
 
+use std::collections::BTreeMap;
+
 use imprint_blockio::{Expected, ReadAt, WriteAt};
 
 use super::EditError;
@@ -22,6 +24,8 @@ pub(super) struct Space {
     clusters: u64,
     /// Where to look for clusters of new files.
     next: u64,
+    /// Clusters promised to data that is to come: first, and how many. They are marked when something refers to them.
+    reserved: BTreeMap<u64, u64>,
     /// Clusters that are given back when all changes are on the device: first, and how many.
     freed: Vec<(u64, u64)>,
 }
@@ -48,7 +52,7 @@ impl Space {
         };
         // Behind what `$MFT` may grow into, as far as Windows keeps that free.
         let next = (geometry.mft.0 + clusters / 8) % clusters.max(1);
-        Ok(Self { bitmap, clusters, next, freed: Vec::new() })
+        Ok(Self { bitmap, clusters, next, reserved: BTreeMap::new(), freed: Vec::new() })
     }
 
     /// How many runs wait to be given back.
@@ -64,6 +68,57 @@ impl Space {
     /// Finds free clusters and takes them: in one run if there is one, first from `near` on, or else in the runs that
     /// come first.
     pub(super) fn take<D: WriteAt>(
+        &mut self,
+        volume: &Volume<Staged<D>>,
+        wanted: u64,
+        near: Option<Lcn>,
+    ) -> Result<Vec<Run>, EditError> {
+        let runs = self.find(volume, wanted, near)?;
+        self.mark_runs(volume, &runs)?;
+        Ok(runs)
+    }
+
+    /// Promises free clusters to data that is to come.
+    pub(super) fn reserve<D: WriteAt>(
+        &mut self,
+        volume: &Volume<Staged<D>>,
+        wanted: u64,
+    ) -> Result<Vec<Run>, EditError> {
+        let runs = self.find(volume, wanted, None)?;
+        for run in &runs {
+            if let Some(Lcn(lcn)) = run.lcn {
+                self.reserved.insert(lcn, run.length);
+            }
+        }
+        Ok(runs)
+    }
+
+    /// Takes clusters that were promised.
+    pub(super) fn mark_runs<D: ReadAt>(
+        &self,
+        volume: &Volume<Staged<D>>,
+        runs: &[Run],
+    ) -> Result<(), EditError> {
+        let data = runs.iter().filter_map(|run| Some((run.lcn?.0, run.length)));
+        data.into_iter().try_for_each(|(first, count)| self.mark(volume, first, count, true))
+    }
+
+    /// Forgets that clusters were promised.
+    pub(super) fn unreserve(&mut self, runs: &[Run]) {
+        for run in runs {
+            run.lcn.and_then(|lcn| self.reserved.remove(&lcn.0));
+        }
+    }
+
+    /// How many clusters are free.
+    pub(super) fn free(&self, volume: &Volume<Staged<impl ReadAt>>) -> Result<u64, EditError> {
+        let mut search = Search { wanted: u64::MAX, whole: None, parts: Vec::new(), sum: 0 };
+        self.scan(volume, 0, self.clusters, &mut search)?;
+        Ok(search.sum)
+    }
+
+    /// Finds free clusters.
+    fn find<D: ReadAt>(
         &mut self,
         volume: &Volume<Staged<D>>,
         wanted: u64,
@@ -95,7 +150,6 @@ impl Space {
             if length == 0 {
                 break;
             }
-            self.mark(volume, first, length, true)?;
             runs.push(Run { vcn: Vcn(vcn), length, lcn: Some(Lcn(first)) });
             vcn += length;
             if near.is_none() {
@@ -138,6 +192,7 @@ impl Space {
             let length = PIECE.min(end - at);
             bytes.resize(usize::try_from(length).unwrap_or(0), 0);
             self.bitmap.read(volume.device(), &mut bytes, at)?;
+            self.hide_reserved(&mut bytes, at * 8);
             for (index, &byte) in (at..).zip(&bytes) {
                 // Whole bytes are the rule.
                 match byte {
@@ -172,6 +227,18 @@ impl Space {
             search.found(first, to.saturating_sub(first));
         }
         Ok(())
+    }
+
+    /// Sets the bits of clusters that are promised. `first` is the cluster of the first bit.
+    fn hide_reserved(&self, bytes: &mut [u8], first: u64) {
+        let end = first + bytes.len() as u64 * 8;
+        let before = self.reserved.range(..first).next_back();
+        for (&start, &count) in before.into_iter().chain(self.reserved.range(first..end)) {
+            let (from, to) = (start.max(first), (start + count).min(end));
+            if from < to {
+                set_bits(bytes, from - first, to - first, true);
+            }
+        }
     }
 
     fn mark<D: ReadAt>(
@@ -218,7 +285,10 @@ impl Search {
             return true;
         }
         if self.sum < self.wanted && count > 0 {
-            self.parts.push((first, count));
+            // Counting alone needs no list.
+            if self.wanted != u64::MAX {
+                self.parts.push((first, count));
+            }
             self.sum += count;
         }
         false

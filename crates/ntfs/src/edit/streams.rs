@@ -20,7 +20,7 @@ const ENCRYPTED: u16 = 0x4000;
 /// Values of up to this many bytes are left in the record if it has room.
 const MAX_RESIDENT: u64 = 3072;
 
-/// Clusters taken for new data that nothing refers to yet.
+/// Clusters promised to new data that nothing refers to yet.
 #[derive(Clone, Debug)]
 pub struct Reserved {
     placed: Placed,
@@ -35,21 +35,19 @@ impl Reserved {
 }
 
 impl<D: WriteAt> Editor<D> {
-    /// Takes clusters for data, which [`Self::write_reserved`] brings and [`Self::attach`] gives to a stream.
+    /// Promises clusters to data, which [`Self::write_reserved`] brings and [`Self::attach`] gives to a stream.
     ///
     /// # Errors
     /// [`EditError::NoRoom`]; [`EditError`].
     pub fn reserve(&mut self, size: u64) -> Result<Reserved, EditError> {
-        self.attempt(|editor| {
-            let cluster = u64::from(editor.cluster_size());
-            let runs = editor.space.take(&editor.volume, size.div_ceil(cluster), None)?;
-            let allocated = size.next_multiple_of(cluster);
-            let placed = Placed { runs, allocated, size, initialised: size, ..Placed::default() };
-            Ok(Reserved { placed })
-        })
+        let cluster = u64::from(self.cluster_size());
+        let runs = self.space.reserve(&self.volume, size.div_ceil(cluster))?;
+        let allocated = size.next_multiple_of(cluster);
+        let placed = Placed { runs, allocated, size, initialised: size, ..Placed::default() };
+        Ok(Reserved { placed })
     }
 
-    /// Writes data into clusters that were taken. The last cluster is filled with zeros.
+    /// Writes data into clusters that were promised. The last cluster is filled with zeros.
     ///
     /// # Errors
     /// [`EditError::Write`].
@@ -69,7 +67,7 @@ impl<D: WriteAt> Editor<D> {
         Ok(())
     }
 
-    /// Gives data that was written to taken clusters to a stream, in place of what it had. Empty `name` for the main data.
+    /// Gives data that was written to promised clusters to a stream, in place of what it had. Empty `name` for the main data.
     ///
     /// # Errors
     /// [`EditError`].
@@ -79,12 +77,29 @@ impl<D: WriteAt> Editor<D> {
         name: &WinName,
         reserved: Reserved,
     ) -> Result<(), EditError> {
+        let runs = reserved.placed.runs.clone();
         self.attempt(|editor| {
             let mut inode = editor.stream_inode(file, name)?;
+            editor.space.mark_runs(&editor.volume, &reserved.placed.runs)?;
             let empty = reserved.placed.size == 0;
             let body = if empty { resident(Vec::new()) } else { Body::Clusters(reserved.placed) };
             editor.set_stream(&mut inode, name, body)
-        })
+        })?;
+        self.space.unreserve(&runs);
+        Ok(())
+    }
+
+    /// Gives clusters back that no data came for.
+    pub fn give_up(&mut self, reserved: &Reserved) {
+        self.space.unreserve(&reserved.placed.runs);
+    }
+
+    /// Bytes that are free.
+    ///
+    /// # Errors
+    /// [`EditError`].
+    pub fn free_bytes(&self) -> Result<u64, EditError> {
+        Ok(self.space.free(&self.volume)? * u64::from(self.cluster_size()))
     }
 
     /// Gives a stream new data, which `read` brings piece by piece in order. Empty `name` for the main data.
@@ -404,7 +419,7 @@ impl<D: WriteAt> Editor<D> {
         information.times.write = now.into();
         information.times.change = now.into();
         inode.set_information(&information);
-        self.stale.insert(inode.reference);
+        self.note(inode.reference);
         Ok(())
     }
 }

@@ -33,7 +33,7 @@ impl<D: WriteAt> Editor<D> {
             let mut information = inode.information()?;
             information.times = TimesFacts::new(times, editor.options.now).disk();
             inode.set_information(&information);
-            editor.stale.insert(file);
+            editor.note(file);
             editor.save(&mut inode)
         })
     }
@@ -55,7 +55,7 @@ impl<D: WriteAt> Editor<D> {
             let new = attributes.difference(NOT_STORED).union(kept);
             information.attributes = (new.bits() & 0x0fff_ffff).into();
             inode.set_information(&information);
-            editor.stale.insert(file);
+            editor.note(file);
             editor.save(&mut inode)
         })
     }
@@ -112,7 +112,7 @@ impl<D: WriteAt> Editor<D> {
             bits.set(Attributes::REPARSE_POINT, reparse.is_some());
             information.attributes = bits.bits().into();
             inode.set_information(&information);
-            editor.stale.insert(file);
+            editor.note(file);
             editor.save(&mut inode)
         })
     }
@@ -170,7 +170,7 @@ impl<D: WriteAt> Editor<D> {
                 inode.put(NewAttribute::resident(kind, information.to_vec()), &upcase);
                 inode.put(NewAttribute::resident(AttributeKind::EA, list), &upcase);
             }
-            editor.stale.insert(file);
+            editor.note(file);
             editor.save(&mut inode)
         })
     }

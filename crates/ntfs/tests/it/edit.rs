@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use imprint_ntfs::{EditError, EditOptions, Editor, FileReference, FileValue, NewFile, Volume};
+use imprint_progress::Progress;
 use imprint_testkit::volumes::{self, Strictness};
 use imprint_testkit::{Kind, Mount, Random, ntfs_volume, soak};
 use imprint_winvalues::tree::Times;
@@ -220,7 +221,7 @@ impl Trial {
         let name = self.name();
         let (at, file) = (self.reference(parent), self.reference(number));
         let taken = self.held(parent).entries.as_ref().unwrap().contains_key(&name.to_lowercase());
-        match self.editor().link(file, at, &name.as_str().into()) {
+        match self.editor().link(file, at, &name.as_str().into(), false) {
             Err(EditError::Exists) if taken => {}
             Ok(()) if !taken => {
                 let entries = self.held(parent).entries.as_mut().unwrap();
@@ -328,7 +329,10 @@ impl Trial {
         crate::check::assert_sound(&self.path);
         let findings = volumes::check(&self.path, 0, Strictness::Strict);
         assert_eq!(findings, "", "seed {seed}");
-        let volume = Volume::open(fs_err::File::open(&self.path).unwrap()).unwrap();
+        let device = fs_err::File::open(&self.path).unwrap();
+        let report = imprint_ntfs::check(&device, &Progress::new()).unwrap();
+        assert_eq!(report.findings, [], "seed {seed}");
+        let volume = Volume::open(device).unwrap();
         for number in 0..self.model.files.len() {
             if let Some(held) = &self.model.files[number] {
                 compare(&volume, held, seed);

@@ -41,7 +41,8 @@ impl fmt::Display for Program {
 
 /// What is known of one path. Fields are `kind`, `attributes` (all) and `flags` (read only, hidden, system, archive),
 /// `created`, `written`, `changed`, `accessed` (100 ns since 1601), `security` (SHA-1 of the descriptor), `short`
-/// (the short name), `tag` and `reparse` (SHA-1 of the data behind it), `object_id`, `links` (all paths of the file),
+/// (the short name), `tag` and `reparse` (SHA-1 of the data behind it), `object_id`, `extended` (names, flags and sizes of
+/// the extended attributes), `links` (how many paths the file has, and a hash of them all),
 /// `streams` (their names, each behind a colon), and of each stream `size:NAME`, `sha1:NAME` and `sha256:NAME` (its
 /// first half). What a program does not know is not there.
 pub type Row = BTreeMap<String, String>;
@@ -78,7 +79,8 @@ impl Listing {
     #[track_caller]
     pub fn by_others(volume: &Path) -> Vec<Self> {
         let all = [Program::Ntfs3g, Program::Sleuthkit, Program::SevenZip, Program::Dissect];
-        all.map(|program| Self::by(program, volume)).into()
+        let able = all.into_iter().filter(|program| known::refuses(*program, volume).is_none());
+        able.map(|program| Self::by(program, volume)).collect()
     }
 
     /// Asks one of the independent programs.

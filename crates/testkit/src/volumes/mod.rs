@@ -13,6 +13,7 @@
 
 mod known;
 mod listing;
+mod makers;
 
 use std::io;
 use std::path::Path;
@@ -22,6 +23,7 @@ use crate::Mount;
 use crate::tools::{self, Shown, require};
 
 pub use listing::{Allowed, Listing, Program, Row, differences};
+pub use makers::{Filling, make};
 
 /// Files that are made on a copy of the volume, and removed again: enough that the root directory
 /// and the MFT grow by several blocks.

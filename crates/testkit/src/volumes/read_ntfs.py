@@ -25,7 +25,7 @@ STORED, SIMPLE = 0x0FFFFFFF & ~0x90, 0x27
 # Longer streams are nearly all hole: their size is told, their contents are not.
 MOST = 1 << 30
 # How many files the programs that are started for each are asked of.
-DETAILED = 1500
+DETAILED = 250
 
 
 def plain(name):
@@ -63,6 +63,18 @@ def times(created, written, changed, accessed):
     return dict(zip(("created", "written", "changed", "accessed"), (created, written, changed, accessed)))
 
 
+def extended(data):
+    """Names, flags and sizes of the extended attributes in the value of $EA."""
+    found, at = [], 0
+    while data:
+        following, flags, length, size = struct.unpack_from("<IBBH", data, at)
+        found.append(f"{data[at + 8:at + 8 + length].decode('latin-1')} {flags} {size}")
+        at += following
+        if following == 0 or at >= len(data):
+            break
+    return "|".join(found)
+
+
 class Rows:
     """Collects what is known of each path."""
 
@@ -77,7 +89,9 @@ class Rows:
     def data(self, path, file, name, size, chunks):
         """A stream; `chunks` makes its bytes, and is not asked twice for the names of a file."""
         row = self.rows[path]
-        row.setdefault("streams", []).append(":" + plain(name))
+        streams = row.setdefault("streams", [])
+        if ":" + plain(name) not in streams:
+            streams.append(":" + plain(name))
         row[f"size:{plain(name)}"] = size
         if size > MOST or chunks is None:
             return
@@ -95,8 +109,9 @@ class Rows:
 
     def print(self, links=True):
         for paths in self.files.values() if links else ():
+            links = f"{len(paths)} {sha1(repr(sorted(paths)).encode())}"
             for path in paths:
-                self.rows[path]["links"] = "|".join(sorted(plain(p) for p in paths))
+                self.rows[path]["links"] = links
         for path, row in sorted(self.rows.items()):
             if "streams" in row:
                 row["streams"] = "|".join(sorted(row["streams"]))
@@ -141,15 +156,16 @@ def mount(directory):
         rows.add(shown, stat.st_ino, **attributes(bits), **times(created, written, changed, accessed),
                  security=sha1(value(path, "system.ntfs_acl")),
                  object_id=(value(path, "system.ntfs_object_id") or b"")[:16].hex(),
+                 extended=extended(value(path, "system.ntfs_ea")),
                  short=plain((value(path, "system.ntfs_dos_name") or b"").decode("utf-8", "surrogatepass")))
         row = rows.rows[shown]
         row["tag"] = f"{struct.unpack_from('<I', reparse)[0]:#x}" if reparse else "0x0"
         if reparse:
             row["reparse"] = sha1(reparse[8:])
-        else:
-            # What it cannot follow it shows as a link, also where it is a directory.
+        elif not os.path.islink(path):
+            # What it cannot follow it shows as a link, also where it is a directory; links of Interix are files.
             row["kind"] = "directory" if directory else "file"
-        if not directory and not reparse:
+        if os.path.isfile(path) and not os.path.islink(path) and not reparse:
             rows.data(shown, stat.st_ino, "", stat.st_size, opened(path))
         row.setdefault("streams", [] if directory else None)
         if row["streams"] is None:
@@ -203,15 +219,19 @@ def sleuthkit(image):
 
     listing = run("fls", "-f", "ntfs", "-r", "-p", "-u", image).decode("utf-8", "replace")
     for line in listing.splitlines():
-        match = re.match(r"^(\S)/(\S) (\d+)-(\d+)-(\d+):\t(.*)$", line)
+        match = re.match(r"^(\S)/(\S) (\d+)(?:-(\d+)-(\d+))?:\t(.*)$", line)
         if not match or match[6].startswith("$"):
+            continue
+        if match[4] is None:
+            # It refuses the file: one of its runs, though it is a hole, is longer than the volume.
+            rows.add("/" + match[6], int(match[3]))
             continue
         inode, kind, number, path = int(match[3]), int(match[4]), int(match[5]), "/" + match[6]
         found = details(inode)
         fields, streams = found or ({}, {})
         name, size = streams.get((kind, number), ("", None))
         if kind == 128 and name:
-            path = path.removesuffix(":" + name)
+            path = path.removesuffix(":" + name).removesuffix("/.")
         elif kind == 144 and name != "$I30" and name:
             continue
         rows.add(path, inode, **fields)
@@ -311,6 +331,7 @@ def dissect(image):
                      **attributes(info.FileAttributes),
                      **times(info.CreationTime, info.LastModificationTime, info.LastChangeTime, info.LastAccessTime),
                      security=sha1(descriptors.get(info.SecurityId, own)), object_id=raw(TYPE.OBJECT_ID)[:16].hex(),
+                     extended=extended(raw(TYPE.EA)),
                      tag=f"{struct.unpack_from('<I', reparse)[0]:#x}" if reparse else "0x0")
             row = rows.rows[path]
             if reparse:
@@ -360,6 +381,7 @@ def imprint(image, program, scratch):
         moments = [number(entry[word]) for word in ("creation_time", "last_write_time", "last_access_time")]
         rows.add(path, entry["link_group_id"] or path, kind="directory" if bits & 0x10 else "file",
                  **attributes(bits), security=sha1(bytes.fromhex(entry.get("security_descriptor", ""))),
+                 extended="|".join(f"{ea['name']} {ea['flags']} {ea['size']}" for ea in entry.get("extended_attributes", [])),
                  object_id=entry.get("object_id", "")[:32], short=plain(entry.get("short_name", "")),
                  tag=f"{entry.get('reparse_tag', 0):#x}", created=moments[0], written=moments[1], accessed=moments[2])
         row = rows.rows[path]
