@@ -26,13 +26,13 @@ pub(crate) fn check(input: &[u8]) {
         Some((0, bytes)) => {
             let mut volume = bytes.to_vec();
             volume.resize(WHOLE, 0);
-            let _report = run(volume);
+            let _report = run(&volume);
         }
         Some((_, changes)) => change(changes),
     }
 }
 
-fn run(volume: Vec<u8>) -> Option<Report> {
+fn run(volume: &[u8]) -> Option<Report> {
     let report = check_volume(&volume, &Progress::new()).ok()?;
     let mut told = 0;
     for finding in &report.findings {
@@ -60,7 +60,7 @@ fn change(mut input: &[u8]) {
     for place in &sound.protected {
         protect(&mut volume[place.clone()]);
     }
-    let report = run(volume);
+    let report = run(&volume);
     if !is_changed {
         assert_eq!(report.map(|report| report.findings), Some(Vec::new()));
     }

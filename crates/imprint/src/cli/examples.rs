@@ -231,6 +231,14 @@ Examples:
   imprint ntfs info pc1.vhdx:3
   imprint ntfs info /dev/sda2 --json";
 
+/// For `ntfs check`.
+pub(crate) const NTFS_CHECK: &str = "\
+Exit status: 0 nothing wrong, or only notes; 1 something is damaged; 3 everything can be read, but not all of it agrees.
+
+Examples:
+  imprint ntfs check pc1.vhdx:3
+  imprint ntfs check /dev/sda2 --json";
+
 /// For `ntfs ls`.
 pub(crate) const NTFS_LS: &str = "\
 Exit status: 3 if a directory or a file could not be read.

@@ -36,6 +36,9 @@ pub(crate) enum NtfsVerb {
     /// Remove files, directories or streams
     #[command(after_help = examples::NTFS_RM)]
     Rm(RmArgs),
+    /// Check that everything on a volume agrees
+    #[command(after_help = examples::NTFS_CHECK)]
+    Check(CheckArgs),
     /// Make an empty volume
     #[command(after_help = examples::NTFS_FORMAT)]
     Format(FormatArgs),
@@ -104,6 +107,14 @@ pub(crate) struct CatArgs {
     /// The stream's name, instead of :STREAM behind the path
     #[arg(long, value_name = "NAME")]
     pub(crate) stream: Option<OsString>,
+}
+
+/// Arguments of `ntfs check`.
+#[derive(Args, Debug, PartialEq, Eq)]
+pub(crate) struct CheckArgs {
+    /// Disk file, device or DISK:PARTITION with the volume
+    #[arg(value_name = "VOLUME")]
+    pub(crate) volume: PathBuf,
 }
 
 /// Arguments of `ntfs format`.

@@ -33,6 +33,8 @@ mod interop_trees;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod ntfs_check;
+#[cfg(test)]
 mod ntfs_verbs;
 #[cfg(test)]
 mod random;

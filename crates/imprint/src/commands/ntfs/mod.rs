@@ -1,6 +1,7 @@
 //! `imprint ntfs`: one file per verb.
 
 mod cat;
+mod check;
 mod cp;
 mod cp_out;
 mod edit;
@@ -43,6 +44,7 @@ pub(super) fn run(verb: NtfsVerb, console: &mut Console) -> anyhow::Result<Statu
         NtfsVerb::Mkdir(args) => mkdir::run(&args, console),
         NtfsVerb::Mv(args) => mv::run(&args, console),
         NtfsVerb::Rm(args) => rm::run(&args, console),
+        NtfsVerb::Check(args) => check::run(&args, console),
         NtfsVerb::Format(args) => format::run(&args, console),
     }
 }
