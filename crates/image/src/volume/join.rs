@@ -5,7 +5,8 @@ use std::collections::HashMap;
 
 use imprint_blockio::ReadAt;
 use imprint_ntfs::{
-    BirthIds, Clusters, FileName, Namespace, SecurityIndex, Swept, SweptStream, SweptValue, Volume,
+    BirthIds, Clusters, FileName, Namespace, SecurityIndex, Swept, SweptLoss, SweptStream,
+    SweptValue, Volume,
 };
 use imprint_winvalues::security::SecurityId;
 use imprint_winvalues::tree::{
@@ -49,6 +50,7 @@ pub(super) fn join<D: ReadAt>(
         births,
         options,
         known: HashMap::new(),
+        lost: HashMap::new(),
         all: all.files,
         entries,
         seen: Vec::new(),
@@ -63,6 +65,9 @@ pub(super) fn join<D: ReadAt>(
         let path = format!("file record {number}");
         let reason = SkipReason::Unreadable { operation: "read", error: chain(&error) };
         joining.skipped.push(Skipped { path, reason });
+    }
+    for (number, loss) in all.lost {
+        joining.lost.entry(number.0).or_default().push(loss);
     }
     joining.run(root)?;
     joining.list_orphans();
@@ -156,6 +161,8 @@ struct Joining<'a, D> {
     options: &'a ScanOptions<'a>,
     /// By the volume's id: the tree's.
     known: HashMap<u32, Option<SecurityId>>,
+    /// By record: streams that cannot be read.
+    lost: HashMap<u64, Vec<SweptLoss>>,
     all: Vec<Swept>,
     entries: Entries,
     /// By file: whether it was met.
@@ -274,6 +281,12 @@ impl<D: ReadAt> Joining<'_, D> {
         let is_directory = swept.is_directory;
         let streams = std::mem::take(&mut swept.streams);
         let extras = swept.extras.take().map(|extras| *extras).unwrap_or_default();
+        for SweptLoss { stream, error } in
+            self.lost.remove(&swept.reference.record.0).unwrap_or_default()
+        {
+            let reason = SkipReason::Unreadable { operation: "read", error: chain(&error) };
+            self.skipped.push(Skipped { path: format!("{path}:{stream}"), reason });
+        }
         if streams.iter().any(|stream| stream.is_encrypted) {
             let capability = Capability::EncryptedFiles;
             self.skip(path, SkipReason::NotKept { capability });
