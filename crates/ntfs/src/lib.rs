@@ -71,7 +71,7 @@ pub use objects::BirthIds;
 pub use record::{FileRecord, FileReference};
 pub use runs::{Run, write_runs};
 pub use secure::SecurityIndex;
-pub use sweep::{Swept, SweptExtras, SweptStream, SweptValue};
+pub use sweep::{Swept, SweptExtras, SweptLoss, SweptStream, SweptValue};
 pub use units::{Lcn, RecordNumber, Vcn};
 pub use upcase::UpCase;
 pub use used::{Bits, UsedRange, UsedRanges};

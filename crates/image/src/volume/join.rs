@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use imprint_blockio::ReadAt;
 use imprint_ntfs::{
-    BirthIds, Clusters, FileName, Namespace, Overlay, SecurityIndex, Swept, SweptStream,
+    BirthIds, Clusters, FileName, Namespace, Overlay, SecurityIndex, Swept, SweptLoss, SweptStream,
     SweptValue, SystemData, Volume,
 };
 use imprint_winvalues::security::SecurityId;
@@ -59,6 +59,7 @@ pub(super) fn join<D: ReadAt>(
         births,
         options,
         known: HashMap::new(),
+        lost: HashMap::new(),
         all: all.files,
         entries,
         seen: Vec::new(),
@@ -73,6 +74,9 @@ pub(super) fn join<D: ReadAt>(
         let path = format!("file record {number}");
         let reason = SkipReason::Unreadable { operation: "read", error: chain(&error) };
         joining.skipped.push(Skipped { path, reason });
+    }
+    for (number, loss) in all.lost {
+        joining.lost.entry(number.0).or_default().push(loss);
     }
     joining.run(root)?;
     joining.list_orphans();
@@ -166,6 +170,8 @@ struct Joining<'a, D> {
     options: &'a ScanOptions<'a>,
     /// By the volume's id: the tree's.
     known: HashMap<u32, Option<SecurityId>>,
+    /// By record: streams that cannot be read.
+    lost: HashMap<u64, Vec<SweptLoss>>,
     all: Vec<Swept>,
     entries: Entries,
     /// By file: whether it was met.
@@ -285,6 +291,12 @@ impl<D: ReadAt> Joining<'_, D> {
         let overlay = swept.overlay();
         let mut streams = std::mem::take(&mut swept.streams);
         let mut extras = swept.extras.take().map(|extras| *extras).unwrap_or_default();
+        for SweptLoss { stream, error } in
+            self.lost.remove(&swept.reference.record.0).unwrap_or_default()
+        {
+            let reason = SkipReason::Unreadable { operation: "read", error: chain(&error) };
+            self.skipped.push(Skipped { path: format!("{path}:{stream}"), reason });
+        }
         if streams.iter().any(|stream| stream.is_encrypted) {
             let capability = Capability::EncryptedFiles;
             self.skip(path, SkipReason::NotKept { capability });
