@@ -1,11 +1,13 @@
 //! Damage to a sound volume: an input is a list of changes to its metadata, made before the update sequences, so that
 //! they are not what is found first. Whatever was changed, the check ends, and tells of something; it tells of nothing
-//! where nothing was changed. An input that begins with a zero is the beginning of a volume instead, with zeros behind.
+//! where nothing was changed. Then the volume is repaired, which ends as well. An input that begins with a zero is the beginning of a volume instead, with zeros behind.
 
 use std::sync::OnceLock;
 
 use imprint_blockio::{MemoryFile, ReadAt as _};
-use imprint_ntfs::{FillOptions, Filling, Plan, Report, StreamSize, check as check_volume};
+use imprint_ntfs::{
+    FillOptions, Filling, Plan, RepairOptions, Report, StreamSize, check as check_volume, repair,
+};
 use imprint_progress::Progress;
 use imprint_winvalues::tree::{
     Content, Extras, File, NameId, ReparseInfo, Stream, StreamKind, Tree,
@@ -63,6 +65,15 @@ fn change(mut input: &[u8]) {
     let report = run(&volume);
     if !is_changed {
         assert_eq!(report.map(|report| report.findings), Some(Vec::new()));
+        return;
+    }
+    let device = MemoryFile::new(volume);
+    let options = RepairOptions { now: FileTime(1 << 56), force: true };
+    let Ok(repaired) = repair(&device, &options, &Progress::new()) else { return };
+    // What was mended stays so: a second repair has nothing to do where the first had nothing left.
+    if repaired.after.findings.is_empty() {
+        let again = repair(&device, &options, &Progress::new()).unwrap();
+        assert!(again.steps.is_empty() && again.before == repaired.after);
     }
 }
 

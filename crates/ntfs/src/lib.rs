@@ -50,7 +50,10 @@ mod wof;
 
 pub use attribute::{Attribute, Attributes, NonResident, Value};
 pub use boot::Geometry;
-pub use check::{CheckError, Finding, Problem, Report, Rule, Severity, Subject, Summary, check};
+pub use check::{
+    CheckError, Finding, Problem, RepairError, RepairOptions, Repaired, Report, Rule, Severity,
+    Step, Subject, Summary, check, repair,
+};
 pub use clusters::{Clusters, Piece};
 pub use directory::{Directory, Entries};
 pub use edit::{

@@ -234,9 +234,11 @@ Examples:
 /// For `ntfs check`.
 pub(crate) const NTFS_CHECK: &str = "\
 Exit status: 0 nothing wrong, or only notes; 1 something is damaged; 3 everything can be read, but not all of it agrees.
+With --repair that is of what is wrong still when all is done.
 
 Examples:
   imprint ntfs check pc1.vhdx:3
+  imprint ntfs check pc1.vhdx:3 --repair
   imprint ntfs check /dev/sda2 --json";
 
 /// For `ntfs ls`.

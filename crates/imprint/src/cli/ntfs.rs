@@ -36,7 +36,7 @@ pub(crate) enum NtfsVerb {
     /// Remove files, directories or streams
     #[command(after_help = examples::NTFS_RM)]
     Rm(RmArgs),
-    /// Check that everything on a volume agrees
+    /// Check that everything on a volume agrees, and mend what does not
     #[command(after_help = examples::NTFS_CHECK)]
     Check(CheckArgs),
     /// Make an empty volume
@@ -115,6 +115,12 @@ pub(crate) struct CheckArgs {
     /// Disk file, device or DISK:PARTITION with the volume
     #[arg(value_name = "VOLUME")]
     pub(crate) volume: PathBuf,
+    /// Mend what the file records tell how to mend; what they do not tell stays as it is
+    #[arg(long)]
+    pub(crate) repair: bool,
+    /// Repair even if Windows sleeps on the volume, or its log was not closed: what only Windows knows is lost
+    #[arg(long, requires = "repair")]
+    pub(crate) force: bool,
 }
 
 /// Arguments of `ntfs format`.

@@ -3,6 +3,7 @@
 use std::os::unix::fs::FileExt as _;
 
 use imprint_testkit::ntfs_volume;
+use imprint_testkit::volumes::Strictness;
 use serde_json::Value;
 
 use crate::world::World;
@@ -74,4 +75,21 @@ fn what_is_no_volume_cannot_be_checked() {
         "{}",
         ran.err
     );
+}
+
+#[test]
+fn what_is_found_is_repaired() {
+    let world = World::new();
+    volume(&world, &[(0, 0xf4), (400, 8)]);
+    let ran = world.imprint(&["ntfs", "check", "volume", "--repair"]);
+    let found = "damage: clusters 0 to 1: in use, but marked as free\n\
+                 inconsistent: cluster 3203: marked as in use, but belonging to nothing\n";
+    let steps = "repair: marked 2 clusters as in use and 1 as free\n\
+                 repair: removed the mark of a dirty volume and emptied $LogFile\n";
+    let expected = format!("{found}{steps}{SUMMARY}volume: nothing wrong\n");
+    assert_eq!((ran.status, ran.out), (Some(0), expected));
+    assert_eq!(imprint_testkit::volumes::check(&world.path("volume"), 0, Strictness::Strict), "");
+    let ran = world.imprint(&["ntfs", "check", "volume", "--repair", "--json"]);
+    let document = ran.json();
+    assert_eq!((ran.status, &document["steps"]), (Some(0), &serde_json::json!([])));
 }

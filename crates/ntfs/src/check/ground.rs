@@ -21,6 +21,17 @@ pub(super) struct Ground<'d, D> {
     pub(super) volume: Volume<&'d D>,
     pub(super) upcase: UpCase,
     pub(super) definitions: Definitions,
+    /// Which of the two that are there twice it was opened by.
+    pub(super) by: By,
+}
+
+/// Whether a volume was opened by what is there a second time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct By {
+    /// The copy of the boot sector.
+    pub(super) backup: bool,
+    /// The copy of the first record.
+    pub(super) mirror: bool,
 }
 
 impl<'d, D: ReadAt> Ground<'d, D> {
@@ -29,10 +40,11 @@ impl<'d, D: ReadAt> Ground<'d, D> {
     /// # Errors
     /// [`ReadError`] if neither says where everything is.
     pub(super) fn open(device: &'d D, found: &mut Findings) -> Result<Self, ReadError> {
-        let geometry = geometry(device, found)?;
-        let volume = volume(device, geometry, found)?;
-        let mut ground =
-            Self { geometry, volume, upcase: UpCase::usual(), definitions: Definitions::usual() };
+        let (geometry, backup) = geometry(device, found)?;
+        let (volume, mirror) = volume(device, geometry, found)?;
+        let (upcase, definitions) = (UpCase::usual(), Definitions::usual());
+        let by = By { backup, mirror };
+        let mut ground = Self { geometry, volume, upcase, definitions, by };
         ground.read_upcase(found);
         ground.read_definitions(found);
         Ok(ground)
@@ -131,7 +143,7 @@ fn sector(
 }
 
 /// The measures, by the boot sector or else by its copy.
-fn geometry(device: &impl ReadAt, found: &mut Findings) -> Result<Geometry, ReadError> {
+fn geometry(device: &impl ReadAt, found: &mut Findings) -> Result<(Geometry, bool), ReadError> {
     let structure = Structure::BootSector;
     let failed = |source| ReadError::Io { structure, offset: 0, length: STRIDE as u64, source };
     let length = device.len().map_err(failed)?;
@@ -140,15 +152,15 @@ fn geometry(device: &impl ReadAt, found: &mut Findings) -> Result<Geometry, Read
         Ok(geometry) => {
             fields(&boot, found);
             backup(device, &geometry, found);
-            geometry
+            (geometry, false)
         }
         Err(corruption) => {
             let Some(geometry) = second(device, length) else { return Err(corruption.into()) };
             found.corruption(Rule::BootSector, corruption);
-            geometry
+            (geometry, true)
         }
     };
-    let end = geometry.sectors.saturating_mul(geometry.sector_size.into());
+    let end = geometry.0.sectors.saturating_mul(geometry.0.sector_size.into());
     if end > length {
         return Err(Corruption::past_end(structure, 0x28, "volume", length, end).into());
     }
@@ -220,13 +232,13 @@ fn volume<'d, D: ReadAt>(
     device: &'d D,
     geometry: Geometry,
     found: &mut Findings,
-) -> Result<Volume<&'d D>, ReadError> {
+) -> Result<(Volume<&'d D>, bool), ReadError> {
     let error = match Volume::with_geometry(device, geometry) {
         Ok(volume) => {
             if let Some(torn) = volume.torn() {
                 found.error(Rule::Mft, torn.clone().into());
             }
-            return Ok(volume);
+            return Ok((volume, false));
         }
         Err(error) => error,
     };
@@ -235,7 +247,7 @@ fn volume<'d, D: ReadAt>(
         // A mirror of nothing would say anything.
         Ok(volume) if volume.place_of(RecordNumber(0)) != 0 => {
             found.error(Rule::Mft, error);
-            Ok(volume)
+            Ok((volume, true))
         }
         _ => Err(error),
     }

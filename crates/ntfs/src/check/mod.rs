@@ -19,6 +19,7 @@ mod gather;
 mod ground;
 mod names;
 mod record;
+mod repair;
 mod report;
 mod rule;
 mod secure;
@@ -31,6 +32,7 @@ mod views;
 use imprint_blockio::ReadAt;
 use imprint_progress::{Cancelled, Progress};
 
+pub use repair::{RepairError, RepairOptions, Repaired, Step, repair};
 pub use report::{Finding, Problem, Report, Severity, Subject, Summary};
 pub use rule::Rule;
 
@@ -56,32 +58,39 @@ pub enum CheckError {
 /// # Errors
 /// [`CheckError`] if it cannot be checked at all; all else is in the report.
 pub fn check(device: &impl ReadAt, progress: &Progress) -> Result<Report, CheckError> {
-    let mut found = Findings::default();
-    let found = &mut found;
+    let Survey { mut found, map, .. } = survey(device, progress)?;
+    Ok(found.report(map.summary))
+}
+
+/// A volume that was checked, and all that was learnt of it.
+struct Survey<'d, D> {
+    ground: Ground<'d, D>,
+    map: Map,
+    found: Findings,
+}
+
+fn survey<'d, D: ReadAt>(device: &'d D, progress: &Progress) -> Result<Survey<'d, D>, CheckError> {
+    let mut all = Findings::default();
+    let found = &mut all;
     let ground = Ground::open(device, found)?;
     let (records, clusters) = (ground.volume.records(), ground.geometry.clusters());
-    let map = &mut Map::new(records, clusters, ground.geometry.cluster_size);
+    let mut map = Map::new(records, clusters, ground.geometry.cluster_size);
     let bytes = records * u64::from(ground.geometry.record_size);
     progress.begin("reading records", bytes, 0);
-    ground.sweep_headers(map, found, progress)?;
+    ground.sweep_headers(&mut map, found, progress)?;
     progress.begin("checking files", bytes, 0);
     ground.check_mft(found);
-    ground.sweep_files(map, found, progress)?;
-    ground.tell_shared(map, found, progress)?;
-    ground.check_record_bitmap(map, found);
-    ground.check_system(map, found);
+    ground.sweep_files(&mut map, found, progress)?;
+    ground.tell_shared(&mut map, found, progress)?;
+    ground.check_record_bitmap(&mut map, found);
+    ground.check_system(&mut map, found);
     progress.begin("checking clusters", 0, 0);
-    ground.check_clusters(map, found, progress)?;
+    ground.check_clusters(&mut map, found, progress)?;
     progress.begin("checking directories", 0, map.summary.directories);
-    ground.check_names(map, found, progress)?;
+    ground.check_names(&mut map, found, progress)?;
     progress.begin("checking indexes", 0, 0);
-    ground.check_security(map, found, progress)?;
-    ground.check_views(map, found, progress)?;
+    ground.check_security(&mut map, found, progress)?;
+    ground.check_views(&mut map, found, progress)?;
     ground.check_state(found);
-    let summary = map.summary;
-    Ok(Report {
-        findings: std::mem::take(&mut found.list),
-        counts: std::mem::take(&mut found.counts),
-        summary,
-    })
+    Ok(Survey { ground, map, found: all })
 }

@@ -212,6 +212,7 @@ fn tell_missing(file: &Gathered<'_>, map: &Map, found: &mut Findings) {
         let state = map.state(parent.record);
         let subject = Subject::Name(number, name.name());
         if state.is_file() && state.is(flag::DIRECTORY) {
+            found.worn.indexes.insert(parent.record);
             let problem = Problem::Is("is not in its directory");
             found.add(Rule::MissingEntry, subject, Some(at), problem);
         } else {

@@ -1,6 +1,6 @@
 //! What a check finds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::ops::Range;
@@ -9,7 +9,7 @@ use imprint_blockio::{Expected, FieldFault};
 use imprint_winvalues::WinName;
 
 use super::rule::Rule;
-use crate::{Corruption, ReadError, RecordNumber, Structure, Unclean};
+use crate::{AttributeKind, Corruption, ReadError, RecordNumber, Structure, Unclean};
 
 /// Findings of one rule that are kept; of the rest only the number is known.
 pub(super) const MOST: u64 = 100;
@@ -223,9 +223,76 @@ pub(super) struct Findings {
     pub(super) counts: BTreeMap<Rule, u64>,
     /// What was found before is found again, and not to be told twice.
     quiet: bool,
+    /// What has to be written anew.
+    pub(super) worn: Worn,
+}
+
+/// What has to be written anew, for a repair; files and directories by their records.
+#[derive(Debug, Default)]
+pub(super) struct Worn {
+    /// Those whose indexes are not what they should be.
+    pub(super) indexes: BTreeSet<RecordNumber>,
+    /// Those whose records say the same in a wrong way.
+    pub(super) records: BTreeSet<RecordNumber>,
+    /// Those that are in no directory that is there.
+    pub(super) orphans: BTreeSet<RecordNumber>,
+}
+
+impl Worn {
+    fn note(&mut self, rule: Rule, subject: &Subject) {
+        let (record, is_index) = match subject {
+            Subject::Structure(Structure::Attribute(record, kind))
+            | Subject::Blocks(Structure::Attribute(record, kind), _) => {
+                (*record, *kind == AttributeKind::INDEX_ALLOCATION)
+            }
+            Subject::Structure(Structure::FileRecord(record)) | Subject::Name(record, _) => {
+                (*record, false)
+            }
+            Subject::Entry(record, _) => (*record, true),
+            _ => return,
+        };
+        match rule {
+            Rule::IndexRoot
+            | Rule::IndexNode
+            | Rule::IndexChild
+            | Rule::IndexDepth
+            | Rule::IndexOrder
+            | Rule::UnmarkedBlock
+            | Rule::LostBlock => {
+                self.indexes.insert(record);
+            }
+            Rule::UpdateSequence
+            | Rule::Name
+            | Rule::StrayEntry
+            | Rule::EntryReference
+            | Rule::EntryKind
+                if is_index =>
+            {
+                self.indexes.insert(record);
+            }
+            Rule::Links | Rule::AttributeOrder | Rule::Instance => {
+                self.records.insert(record);
+            }
+            Rule::Parent | Rule::Unreachable => {
+                self.orphans.insert(record);
+            }
+            _ => {}
+        }
+    }
 }
 
 impl Findings {
+    /// All of them.
+    pub(super) fn report(&mut self, summary: Summary) -> Report {
+        let (findings, counts) = (std::mem::take(&mut self.list), std::mem::take(&mut self.counts));
+        Report { findings, counts, summary }
+    }
+
+    /// How often a rule is broken.
+    pub(super) fn has(&self, rule: Rule) -> bool {
+        self.counts.contains_key(&rule)
+    }
+
     /// Takes nothing.
     pub(super) fn quiet() -> Self {
         Self { quiet: true, ..Self::default() }
@@ -241,6 +308,7 @@ impl Findings {
         if self.quiet {
             return;
         }
+        self.worn.note(rule, &subject);
         let count = self.counts.entry(rule).or_insert(0);
         *count += 1;
         if *count <= MOST {

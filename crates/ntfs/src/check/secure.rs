@@ -178,6 +178,40 @@ impl<D: ReadAt> Ground<'_, D> {
         Ok(())
     }
 
+    /// What `$SDS` says of its descriptors: those whose hash is right, in their block or its copy.
+    pub(super) fn descriptors(&self, file: &Gathered<'_>) -> Vec<SecurityEntryDisk> {
+        let parts = file.stream(AttributeKind::DATA, SDS);
+        let limit = self.geometry.clusters().saturating_mul(self.cluster_size());
+        let stream = clusters_of(parts, self.geometry.cluster_size);
+        let Some(stream) = stream.filter(|stream| stream.size() <= limit) else {
+            return Vec::new();
+        };
+        let mut all = BTreeMap::new();
+        for start in (0..stream.size()).step_by(2 * 0x4_0000) {
+            for from in [start, start + BLOCK] {
+                let length = BLOCK.min(stream.size().saturating_sub(from));
+                let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+                if stream.read(self.device(), &mut bytes, from).is_err() {
+                    continue;
+                }
+                let mut at = 0;
+                while let Some(rest) = bytes.get(at..)
+                    && let Ok((disk, _)) = SecurityEntryDisk::read_from_prefix(rest)
+                    && let length = usize::try_from(disk.length.get()).unwrap_or(usize::MAX)
+                    && length > HEADER
+                    && let Some(descriptor) = rest.get(HEADER..length)
+                {
+                    let is_own = disk.offset.get() == start + at as u64;
+                    if is_own && hash(descriptor) == disk.hash.get() {
+                        all.entry(disk.id.get()).or_insert(disk);
+                    }
+                    at += length.next_multiple_of(16);
+                }
+            }
+        }
+        all.into_values().collect()
+    }
+
     /// Checks a block of descriptors and its copy.
     fn check_block(
         &self,

@@ -13,8 +13,8 @@ use super::state::Map;
 use crate::{AttributeKind, FileReference, RecordNumber, Structure};
 
 /// Names in UTF-16LE.
-const REPARSE: (&[u8], &[u8]) = (b"$\0R\0e\0p\0a\0r\0s\0e\0", b"$\0R\0");
-const OBJECT_IDS: (&[u8], &[u8]) = (b"$\0O\0b\0j\0I\0d\0", b"$\0O\0");
+pub(super) const REPARSE: (&[u8], &[u8]) = (b"$\0R\0e\0p\0a\0r\0s\0e\0", b"$\0R\0");
+pub(super) const OBJECT_IDS: (&[u8], &[u8]) = (b"$\0O\0b\0j\0I\0d\0", b"$\0O\0");
 const QUOTA: (&[u8], &[u8], &[u8]) = (b"$\0Q\0u\0o\0t\0a\0", b"$\0O\0", b"$\0Q\0");
 
 impl<D: ReadAt> Ground<'_, D> {

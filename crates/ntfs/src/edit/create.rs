@@ -99,7 +99,7 @@ impl<D: WriteAt> Editor<D> {
     }
 
     /// An index without entries.
-    fn empty_index(&self, index: IndexName) -> NewAttribute<'static> {
+    pub(super) fn empty_index(&self, index: IndexName) -> NewAttribute<'static> {
         let block_size = usize::try_from(self.volume.geometry().index_size).unwrap_or(4096);
         let cluster = usize::try_from(self.cluster_size()).unwrap_or(4096);
         let unit = if cluster > block_size { 512 } else { cluster };

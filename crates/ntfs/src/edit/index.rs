@@ -170,7 +170,7 @@ impl<D: WriteAt> Editor<D> {
     }
 
     /// Gives the blocks of an index back, which needs none any more.
-    fn drop_blocks(&mut self, inode: &mut Inode, name: &[u16]) {
+    pub(super) fn drop_blocks(&mut self, inode: &mut Inode, name: &[u16]) {
         for kind in [AttributeKind::INDEX_ALLOCATION, AttributeKind::BITMAP] {
             if let Some(NewAttribute { body: Body::Clusters(placed), .. }) = inode.take(kind, name)
             {

@@ -25,6 +25,7 @@ mod index;
 mod inode;
 mod journal;
 mod name;
+mod rebuild;
 mod save;
 mod secure;
 mod space;
@@ -45,6 +46,7 @@ pub use create::NewFile;
 pub use error::{EditError, Reasons};
 pub use journal::{is_interrupted, mark_clean, recover};
 pub use name::NameError;
+pub(crate) use rebuild::{Rebuilt, mark_dirty};
 pub use staged::Staged;
 pub use streams::Reserved;
 

@@ -5,6 +5,8 @@ mod check;
 #[cfg(test)]
 mod check_damage;
 #[cfg(test)]
+mod check_repair;
+#[cfg(test)]
 mod check_volume;
 #[cfg(test)]
 mod directory;

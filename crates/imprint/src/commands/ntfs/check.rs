@@ -1,27 +1,48 @@
-//! `imprint ntfs check`: proves that a volume is consistent, or tells what is wrong.
+//! `imprint ntfs check`: proves that a volume is consistent, or tells what is wrong, and mends it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context;
-use imprint_image::disk::ChainOptions;
-use imprint_image::volume::{VolumePath, open_volume};
-use imprint_ntfs::{Report, Severity};
+use imprint_image::disk::{ChainOptions, Fresh};
+use imprint_image::volume::{VolumePath, open_for_format, open_volume};
+use imprint_ntfs::{RepairOptions, Repaired, Report, Severity, repair};
 use serde::Serialize;
 
+use super::super::apply::refuse_parent;
 use crate::cli::ntfs::CheckArgs;
 use crate::console::Console;
+use crate::environment;
 use crate::exit::Status;
 use crate::meter::{Bytes, Count, counted};
-use crate::watch::observe;
+use crate::watch::{observe, watch};
 
 /// Checks a volume.
 pub(super) fn run(args: &CheckArgs, console: &mut Console) -> anyhow::Result<Status> {
+    if args.repair {
+        return mend(args, console);
+    }
     let device = open_volume(&VolumePath::parse(&args.volume), &ChainOptions::default())?;
     let report = observe(console.progress(), |progress| imprint_ntfs::check(&device, progress))
         .with_context(|| format!("failed to check {}", args.volume.display()))?;
-    show(&args.volume, &report, console)?;
+    show(args, &report, None, console)?;
     Ok(status(&report))
+}
+
+/// Repairs a volume.
+fn mend(args: &CheckArgs, console: &mut Console) -> anyhow::Result<Status> {
+    let path = VolumePath::parse(&args.volume);
+    refuse_parent(&path.disk)?;
+    let fresh = Fresh { now: environment::now(), random: &environment::random };
+    let ids = fresh.write_ids().context("failed to get random bytes")?;
+    let volume = open_for_format(&path, &ChainOptions::default(), ids)?;
+    let options = RepairOptions { now: fresh.now, force: args.force };
+    let device = volume.device()?;
+    let repaired = watch(console.progress(), |progress| repair(&device, &options, progress))
+        .with_context(|| format!("failed to repair {}", args.volume.display()))?;
+    volume.close()?;
+    show(args, &repaired.before, Some(&repaired), console)?;
+    Ok(status(&repaired.after))
 }
 
 /// Notes are nothing to fail for.
@@ -33,17 +54,31 @@ fn status(report: &Report) -> Status {
     }
 }
 
-fn show(path: &Path, report: &Report, console: &mut Console) -> anyhow::Result<()> {
+/// Shows what was found; what was mended, and what is left.
+fn show(
+    args: &CheckArgs,
+    report: &Report,
+    repaired: Option<&Repaired>,
+    console: &mut Console,
+) -> anyhow::Result<()> {
+    let path = &args.volume;
     if console.json() {
-        console.print_json(&Document::new(path, report))?;
+        console.print_json(&Document::new(path, report, repaired))?;
         return Ok(());
     }
-    for finding in &report.findings {
-        console.print(&format_args!("{}: {finding}\n", finding.severity()))?;
+    list(report, console)?;
+    let mut last = report;
+    if let Some(repaired) = repaired.filter(|repaired| !repaired.steps.is_empty()) {
+        for step in &repaired.steps {
+            console.print(&format_args!("repair: {step}\n"))?;
+        }
+        last = &repaired.after;
+        if !last.findings.is_empty() {
+            console.print(&"what is left:\n")?;
+            list(last, console)?;
+        }
     }
-    for (rule, count) in more(report) {
-        console.print(&format_args!("and {count} more of the kind {rule}\n"))?;
-    }
+    let report = last;
     let summary = &report.summary;
     let directories = if summary.directories == 1 { "directory" } else { "directories" };
     let facts = [
@@ -58,6 +93,17 @@ fn show(path: &Path, report: &Report, console: &mut Console) -> anyhow::Result<(
     ];
     console.summary(&format_args!("{}: {}", path.display(), facts.join(", ")))?;
     console.summary(&format_args!("{}: {}", path.display(), verdict(report)))?;
+    Ok(())
+}
+
+/// Prints what was found.
+fn list(report: &Report, console: &mut Console) -> anyhow::Result<()> {
+    for finding in &report.findings {
+        console.print(&format_args!("{}: {finding}\n", finding.severity()))?;
+    }
+    for (rule, count) in more(report) {
+        console.print(&format_args!("and {count} more of the kind {rule}\n"))?;
+    }
     Ok(())
 }
 
@@ -89,7 +135,7 @@ fn verdict(report: &Report) -> String {
 #[derive(Serialize)]
 struct Document {
     path: String,
-    /// Whether there are no findings but notes.
+    /// Whether there are no findings but notes, or none are left.
     sound: bool,
     damaged: u64,
     inconsistent: u64,
@@ -107,6 +153,12 @@ struct Document {
     cluster_size: u32,
     index_blocks: u64,
     security_descriptors: u64,
+    /// What was mended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steps: Option<Vec<String>>,
+    /// What is wrong still.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left: Option<Vec<Finding>>,
 }
 
 #[derive(Serialize)]
@@ -118,21 +170,16 @@ struct Finding {
 }
 
 impl Document {
-    fn new(path: &Path, report: &Report) -> Self {
+    fn new(path: &Path, report: &Report, repaired: Option<&Repaired>) -> Self {
         let summary = &report.summary;
-        let findings = report.findings.iter().map(|finding| Finding {
-            severity: finding.severity().to_string(),
-            rule: finding.rule.word(),
-            message: finding.to_string(),
-            offset: finding.offset,
-        });
+        let steps = |repaired: &Repaired| repaired.steps.iter().map(ToString::to_string).collect();
         Self {
             path: path.to_string_lossy().into_owned(),
-            sound: status(report) == Status::Done,
+            sound: status(repaired.map_or(report, |repaired| &repaired.after)) == Status::Done,
             damaged: report.count(Severity::Damage),
             inconsistent: report.count(Severity::Inconsistent),
             notes: report.count(Severity::Note),
-            findings: findings.collect(),
+            findings: findings(report),
             counts: report.counts.iter().map(|(rule, count)| (rule.word(), *count)).collect(),
             files: summary.files,
             directories: summary.directories,
@@ -144,6 +191,18 @@ impl Document {
             cluster_size: summary.cluster_size,
             index_blocks: summary.index_blocks,
             security_descriptors: summary.descriptors,
+            steps: repaired.map(steps),
+            left: repaired.map(|repaired| findings(&repaired.after)),
         }
     }
+}
+
+fn findings(report: &Report) -> Vec<Finding> {
+    let all = report.findings.iter().map(|finding| Finding {
+        severity: finding.severity().to_string(),
+        rule: finding.rule.word(),
+        message: finding.to_string(),
+        offset: finding.offset,
+    });
+    all.collect()
 }

@@ -60,9 +60,10 @@ fn empty<D: WriteAt>(
     shown: &str,
 ) -> anyhow::Result<usize> {
     let mut removed = 0;
+    /// A directory, its own place, and whether it was emptied.
+    type Met = (FileReference, Option<(FileReference, WinName)>, bool);
     // Directories to be emptied, and removed behind what is in them.
-    let mut stack: Vec<(FileReference, Option<(FileReference, WinName)>, bool)> =
-        vec![(directory, None, false)];
+    let mut stack: Vec<Met> = vec![(directory, None, false)];
     while let Some((at, own, done)) = stack.pop() {
         if done {
             if let Some((parent, name)) = own {

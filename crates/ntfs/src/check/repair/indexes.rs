@@ -1,0 +1,67 @@
+//! Files, names and indexes, written anew by an edit from what the records say.
+
+use std::collections::BTreeSet;
+
+use imprint_blockio::WriteAt;
+use imprint_progress::Progress;
+
+use super::lists::Lists;
+use super::{RepairError, RepairOptions, Step, adopt};
+use crate::check::report::Findings;
+use crate::check::rule::Rule;
+use crate::check::secure::SECURE;
+use crate::edit::Rebuilt;
+use crate::{EditOptions, Editor, RecordNumber};
+
+/// The first record that is not the volume's own.
+const FIRST_FILE: u64 = 24;
+
+/// Makes anew what is worn.
+pub(super) fn rebuild<D: WriteAt>(
+    device: &D,
+    options: &RepairOptions,
+    found: &Findings,
+    steps: &mut Vec<Step>,
+    progress: &Progress,
+) -> Result<(), RepairError> {
+    let worn = &found.worn;
+    let nothing = worn.indexes.is_empty() && worn.records.is_empty() && worn.orphans.is_empty();
+    let of_views = [Rule::Reparse, Rule::ObjectId, Rule::Security].map(|rule| found.has(rule));
+    if nothing && of_views == [false; 3] {
+        return Ok(());
+    }
+    let edit = EditOptions { now: options.now, force: true };
+    let mut editor = Editor::open(device, edit)?;
+    let mut indexes: BTreeSet<RecordNumber> = worn.indexes.clone();
+    let lists = Lists::read(&editor, &BTreeSet::new(), progress)?;
+    for &record in worn.records.iter().filter(|record| record.0 >= FIRST_FILE) {
+        // What cannot be read cannot be written; the report that remains tells of it.
+        if editor.rewrite(lists.reference(record)).is_ok() {
+            steps.push(Step::File(record));
+        }
+    }
+    adopt::adopt(&mut editor, &worn.orphans, &mut indexes, steps, progress)?;
+    let lists = Lists::read(&editor, &indexes, progress)?;
+    let mut rebuild = |record: RecordNumber, rebuilt, entries: &[Vec<u8>]| {
+        if editor.rebuild_index(lists.reference(record), rebuilt, entries).is_ok() {
+            steps.push(Step::Index(record));
+        }
+    };
+    for (record, entries) in &lists.names {
+        rebuild(*record, Rebuilt::Names, entries);
+    }
+    let [reparse, objects, security] = of_views;
+    let worn = |by_rule: bool, record: &RecordNumber| by_rule || indexes.contains(record);
+    if let Some(record) = lists.reparse_file.filter(|record| worn(reparse, record)) {
+        rebuild(record, Rebuilt::Reparse, &lists.reparse);
+    }
+    if let Some(record) = lists.objects_file.filter(|record| worn(objects, record)) {
+        rebuild(record, Rebuilt::Objects, &lists.objects);
+    }
+    if worn(security, &SECURE) && !lists.by_id.is_empty() {
+        rebuild(SECURE, Rebuilt::ByHash, &lists.by_hash);
+        rebuild(SECURE, Rebuilt::ById, &lists.by_id);
+    }
+    editor.close()?;
+    Ok(())
+}
