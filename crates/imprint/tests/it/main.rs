@@ -35,6 +35,8 @@ mod kill;
 #[cfg(test)]
 mod ntfs_check;
 #[cfg(test)]
+mod ntfs_edit;
+#[cfg(test)]
 mod ntfs_verbs;
 #[cfg(test)]
 mod random;
