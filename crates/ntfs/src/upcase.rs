@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use imprint_blockio::{Expected, ReadAt};
+use imprint_winvalues::fold_case;
 
 use crate::{AttributeKind, Corruption, FileValue, ReadError, RecordNumber, Structure, Volume};
 
@@ -18,6 +19,12 @@ const MIN_SIZE: u64 = 128 * 2;
 pub struct UpCase(Box<[u16]>);
 
 impl UpCase {
+    /// The table that Windows gives to new volumes.
+    #[must_use]
+    pub fn windows() -> Self {
+        Self((0..=u16::MAX).map(fold_case).collect())
+    }
+
     /// The upper case of a unit. Those behind the table's end stay as they are.
     #[must_use]
     pub fn fold(&self, unit: u16) -> u16 {
