@@ -185,8 +185,9 @@ impl<D: ReadAt> Volume<D> {
     fn swept_file(&self, file: File) -> Result<Swept, ReadError> {
         let record = file.reference.record;
         let mut information = None;
-        let mut names = Vec::new();
-        let mut streams = Vec::new();
+        // Most files have one of each, and there are many files.
+        let mut names = Vec::with_capacity(1);
+        let mut streams = Vec::with_capacity(1);
         let mut extras = SweptExtras::default();
         let mut has_extras = false;
         for attribute in file.attributes {
@@ -231,7 +232,9 @@ impl<D: ReadAt> Volume<D> {
             let expected = imprint_blockio::Expected::Exactly(1);
             crate::Corruption::number(structure, self.place_of(record), "attributes", expected, 0)
         })?;
-        streams.sort_by_key(|stream| !stream.name.is_empty());
+        streams.sort_by_key(|stream: &SweptStream| !stream.name.is_empty());
+        names.shrink_to_fit();
+        streams.shrink_to_fit();
         Ok(Swept {
             reference: file.reference,
             is_directory: file.is_directory,
