@@ -18,6 +18,7 @@ pub(crate) fn of(error: &anyhow::Error) -> Option<String> {
             .or_else(|| cause.downcast_ref().and_then(on_disk))
             .or_else(|| cause.downcast_ref().and_then(on_chain))
             .or_else(|| cause.downcast_ref().and_then(on_partition))
+            .or_else(|| cause.downcast_ref().and_then(on_edit))
             .or_else(|| cause.downcast_ref().and_then(on_mount))
             .or_else(|| cause.downcast_ref().and_then(on_unmount))
             .or_else(|| cause.downcast_ref().and_then(on_find_mount))
@@ -41,6 +42,19 @@ fn on_usage(error: &UsageError) -> Option<String> {
         UsageError::Needs { .. } => None,
         UsageError::Imagex(error) => Some(error.advice()),
     }
+}
+
+fn on_edit(error: &imprint_ntfs::EditError) -> Option<String> {
+    use imprint_ntfs::EditError;
+    let advice = match error {
+        EditError::Unclean { .. } => {
+            "let Windows check it and shut down fully (shutdown /s /t 0); --force changes it as it is"
+        }
+        EditError::NotEmpty => "-r removes a directory with all that is in it",
+        EditError::NoRoom { .. } => "remove files, or make the volume larger",
+        _ => return None,
+    };
+    Some(advice.to_owned())
 }
 
 fn on_command(error: &CommandError) -> Option<String> {
@@ -68,9 +82,6 @@ fn on_command(error: &CommandError) -> Option<String> {
         CommandError::NothingFound { .. } => {
             Some("`imprint dir` lists the files; --nullglob goes on without".to_owned())
         }
-        CommandError::TargetIsADisk { .. } => Some(
-            "name a directory, or give --format to make a fresh volume on the disk".to_owned(),
-        ),
         CommandError::MountPoint { .. } => {
             Some("name an empty directory; `mkdir` makes one".to_owned())
         }
@@ -91,10 +102,19 @@ fn on_command(error: &CommandError) -> Option<String> {
         CommandError::NoFileData { .. } => {
             Some("`imprint ntfs stat` shows what the file has".to_owned())
         }
+        CommandError::NoDirectory { .. } => {
+            Some("`imprint ntfs mkdir` makes directories".to_owned())
+        }
+        CommandError::NotCopied { why: "is a directory", .. } => {
+            Some("-r copies directories with all that is in them".to_owned())
+        }
         CommandError::VolumeOccupied { .. } => {
             Some("--force goes on, and all that is there is lost".to_owned())
         }
-        CommandError::Pattern { .. }
+        CommandError::NoHostDirectory { .. }
+        | CommandError::RootDirectory { .. }
+        | CommandError::NotCopied { .. }
+        | CommandError::Pattern { .. }
         | CommandError::NoFiles
         | CommandError::ServerEnded { .. } => None,
     }

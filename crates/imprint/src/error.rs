@@ -62,8 +62,6 @@ pub(crate) enum CommandError {
     },
     #[error("data {hash} of {path} is in none of the files given")]
     Missing { path: String, hash: imprint_winvalues::BlobHash },
-    #[error("{} is not a directory", disk.display())]
-    TargetIsADisk { disk: PathBuf },
     #[error("{} is not an empty directory", at.display())]
     MountPoint { at: PathBuf },
     #[error("layout {} cannot be read", path.display())]
@@ -82,6 +80,14 @@ pub(crate) enum CommandError {
     ServerGone { at: PathBuf },
     #[error("{} has no file {file}", volume.display())]
     NoSuchFile { volume: PathBuf, file: String },
+    #[error("{} has no directory {file}", volume.display())]
+    NoDirectory { volume: PathBuf, file: String },
+    #[error("{} is not a directory", path.display())]
+    NoHostDirectory { path: PathBuf },
+    #[error("the root directory of {} stays as it is", volume.display())]
+    RootDirectory { volume: PathBuf },
+    #[error("{} {why}", path.display())]
+    NotCopied { path: PathBuf, why: &'static str },
     #[error("{file} on {} {why}", volume.display())]
     NoFileData { volume: PathBuf, file: String, why: &'static str },
     #[error("{} is not empty: {found}", volume.display())]

@@ -64,6 +64,23 @@ pub struct NonResident<'a> {
     clusters: u64,
 }
 
+impl Attribute<'_> {
+    /// Refuses data that is compressed without a unit: it could be read as plain only by guessing. ntfs-3g refuses it
+    /// too.
+    ///
+    /// # Errors
+    /// [`Corruption`] at the unit.
+    pub(crate) fn check_unit(&self, first: &NonResident<'_>) -> Result<(), Corruption> {
+        let is_compressed = self.kind == AttributeKind::DATA && self.flags & COMPRESSED != 0;
+        if is_compressed && first.first.0 == 0 && first.unit_shift == 0 {
+            let structure = Structure::Attribute(self.record, self.kind);
+            let (at, expected) = (self.offset + 0x22, Expected::AtLeast(1));
+            return Err(Corruption::number(structure, at, "compression unit", expected, 0));
+        }
+        Ok(())
+    }
+}
+
 impl NonResident<'_> {
     /// Appends the runs of this part.
     ///

@@ -6,6 +6,9 @@ use crate::attribute::NonResident;
 use crate::encode::Placed;
 use crate::{Corruption, Lcn, ReadError, Run, Structure, Vcn};
 
+/// Windows numbers the clusters of a value with 32 bits, holes included: no value has more.
+const MAX_CLUSTERS: u64 = 1 << 32;
+
 /// Where a value is: all its runs, from its first cluster to its last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Clusters {
@@ -111,9 +114,14 @@ impl Clusters {
     /// Holds the size against the clusters, when all parts are there.
     ///
     /// # Errors
-    /// [`Corruption`] if there are fewer clusters than the bytes need.
+    /// [`Corruption`] if there are fewer clusters than the bytes need, or more bytes than any value has.
     pub(crate) fn check_size(&self, offset: u64) -> Result<(), Corruption> {
         let (limit, size) = (self.end().0.saturating_mul(self.cluster_size), self.size);
+        let most = MAX_CLUSTERS * self.cluster_size;
+        if size > most {
+            let (at, expected) = (offset + 0x30, Expected::AtMost(most));
+            return Err(Corruption::number(self.structure, at, "bytes of value", expected, size));
+        }
         if size > limit {
             let at = offset + 0x30;
             return Err(Corruption::past_end(self.structure, at, "value", limit, size));

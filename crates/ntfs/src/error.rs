@@ -165,6 +165,16 @@ pub enum ReadError {
         /// What is wrong with it.
         source: imprint_codec::lznt1::Lznt1Error,
     },
+    /// Data that Windows compressed beside the file breaks the format.
+    #[error("failed to decompress {structure} at byte {offset:#x} of the data")]
+    SystemCompressed {
+        /// The stream that holds it.
+        structure: Structure,
+        /// Where in the data the chunk begins.
+        offset: u64,
+        /// What is wrong with it.
+        source: imprint_codec::DecompressError,
+    },
     /// The bytes break the format.
     #[error(transparent)]
     Corruption(#[from] Corruption),

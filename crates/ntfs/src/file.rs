@@ -52,6 +52,17 @@ pub struct FileAttribute {
     pub value: FileValue,
 }
 
+/// An attribute that cannot be had.
+#[derive(Debug)]
+pub(crate) struct BrokenAttribute {
+    /// Its type.
+    pub(crate) kind: AttributeKind,
+    /// Its name, UTF-16LE.
+    pub(crate) name: Box<[u8]>,
+    /// Why not.
+    pub(crate) error: ReadError,
+}
+
 /// The value of an attribute.
 #[derive(Clone, Debug)]
 pub enum FileValue {
@@ -80,6 +91,19 @@ impl<D: ReadAt> Volume<D> {
     /// # Errors
     /// As [`Self::file`].
     pub fn file_of(&self, record: &FileRecord<'_>) -> Result<File, ReadError> {
+        self.gathered(record, |broken| Err(broken.error))
+    }
+
+    /// Reads the attributes of the file whose first record this is. One that cannot be had goes to `broken`, which
+    /// says whether the file can do without it.
+    ///
+    /// # Errors
+    /// [`ReadError`] of `broken`, and for what is wrong with the records themselves.
+    pub(crate) fn gathered(
+        &self,
+        record: &FileRecord<'_>,
+        mut broken: impl FnMut(BrokenAttribute) -> Result<(), ReadError>,
+    ) -> Result<File, ReadError> {
         let mut file = File {
             reference: record.reference(),
             is_directory: record.is_directory(),
@@ -91,14 +115,22 @@ impl<D: ReadAt> Volume<D> {
         };
         match record.find(AttributeKind::ATTRIBUTE_LIST)? {
             None => {
-                let whole = record.attributes().map(|attribute| self.whole(&attribute?));
-                file.attributes = whole.collect::<Result<_, ReadError>>()?;
+                for attribute in record.attributes() {
+                    let attribute = attribute?;
+                    match self.whole(&attribute) {
+                        Ok(found) => file.attributes.push(found),
+                        Err(error) => {
+                            let (kind, name) = (attribute.kind, attribute.name.into());
+                            broken(BrokenAttribute { kind, name, error })?;
+                        }
+                    }
+                }
             }
             Some(list) => {
                 if let Value::NonResident(first) = list.value {
                     file.list = Some(self.clusters(&list, &first)?);
                 }
-                self.listed(record, &list, &mut file)?;
+                self.listed(record, &list, &mut file, &mut broken)?;
             }
         }
         Ok(file)
@@ -139,10 +171,13 @@ impl<D: ReadAt> Volume<D> {
         record: &FileRecord<'_>,
         list: &Attribute<'_>,
         file: &mut File,
+        broken: &mut impl FnMut(BrokenAttribute) -> Result<(), ReadError>,
     ) -> Result<(), ReadError> {
-        let found = &mut file.attributes;
+        let mut found: Vec<FileAttribute> = Vec::new();
         let mut records = Records::new(record);
         let mut met = HashSet::new();
+        // What of it is broken: its further parts are passed over.
+        let mut lost: Option<(AttributeKind, Vec<u8>)> = None;
         for entry in self.list(list)? {
             // Else a short list could make one attribute a thousand times over.
             if !met.insert((entry.reference, entry.instance)) {
@@ -151,35 +186,69 @@ impl<D: ReadAt> Volume<D> {
                 let expected = Expected::Exactly(1);
                 return Err(Corruption::number(structure, list.offset, field, expected, 2).into());
             }
-            records.load(self, &entry)?;
-            let part = records.attribute(&entry, list.offset, self.geometry().clusters())?;
-            if part.record != record.number() && !file.further.contains(&entry.reference) {
-                file.further.push(entry.reference);
+            let is_lost = lost.as_ref().is_some_and(|(kind, name)| {
+                entry.first_vcn.0 > 0 && *kind == entry.kind && *name == entry.name
+            });
+            let reference = entry.reference;
+            if reference.record != record.number() && !file.further.contains(&reference) {
+                file.further.push(reference);
             }
-            let last =
-                found.last_mut().filter(|last| last.kind == part.kind && *last.name == *part.name);
-            match (part.value, last.map(|last| &mut last.value)) {
-                (Value::NonResident(next), Some(FileValue::Clusters(clusters)))
-                    if next.first.0 > 0 =>
-                {
-                    clusters.add(part.offset, &next)?;
+            if is_lost {
+                continue;
+            }
+            if let Err(error) = self.add_listed(&mut found, &mut records, &entry, list.offset) {
+                let name: Box<[u8]> = entry.name.clone().into();
+                // The parts before are no value without this one.
+                if entry.first_vcn.0 > 0 {
+                    found.pop_if(|last| last.kind == entry.kind && last.name == name);
                 }
-                (Value::NonResident(first), _) => {
-                    let structure = Structure::Attribute(part.record, part.kind);
-                    let cluster_size = self.geometry().cluster_size;
-                    let clusters = Clusters::begin(structure, part.offset, &first, cluster_size)?;
-                    found.push(FileAttribute::new(&part, FileValue::Clusters(clusters)));
-                }
-                (Value::Resident(value), _) => {
-                    found.push(FileAttribute::new(&part, FileValue::Resident(value.into())));
+                broken(BrokenAttribute { kind: entry.kind, name, error })?;
+                lost = Some((entry.kind, entry.name));
+            }
+        }
+        let mut whole = Vec::with_capacity(found.len());
+        for attribute in found {
+            let checked = match &attribute.value {
+                FileValue::Clusters(clusters) => clusters.check_size(attribute.offset),
+                FileValue::Resident(_) => Ok(()),
+            };
+            match checked {
+                Ok(()) => whole.push(attribute),
+                Err(error) => {
+                    let (kind, name) = (attribute.kind, attribute.name);
+                    broken(BrokenAttribute { kind, name, error: error.into() })?;
                 }
             }
         }
-        for attribute in found.iter() {
-            if let FileValue::Clusters(clusters) = &attribute.value {
-                clusters.check_size(attribute.offset)?;
+        file.attributes = whole;
+        Ok(())
+    }
+
+    /// Adds what an entry of a list, which stands at `list`, names: an attribute, or a part of the one before.
+    fn add_listed(
+        &self,
+        found: &mut Vec<FileAttribute>,
+        records: &mut Records<'_>,
+        entry: &ListEntry,
+        list: u64,
+    ) -> Result<(), ReadError> {
+        records.load(self, entry)?;
+        let part = records.attribute(entry, list, self.geometry().clusters())?;
+        let last =
+            found.last_mut().filter(|last| last.kind == part.kind && *last.name == *part.name);
+        let value = match (part.value, last.map(|last| &mut last.value)) {
+            (Value::NonResident(next), Some(FileValue::Clusters(clusters))) if next.first.0 > 0 => {
+                return Ok(clusters.add(part.offset, &next)?);
             }
-        }
+            (Value::NonResident(first), _) => {
+                part.check_unit(&first)?;
+                let structure = Structure::Attribute(part.record, part.kind);
+                let cluster_size = self.geometry().cluster_size;
+                FileValue::Clusters(Clusters::begin(structure, part.offset, &first, cluster_size)?)
+            }
+            (Value::Resident(value), _) => FileValue::Resident(value.into()),
+        };
+        found.push(FileAttribute::new(&part, value));
         Ok(())
     }
 }

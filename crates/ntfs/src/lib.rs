@@ -46,6 +46,7 @@ mod upcase;
 mod used;
 mod value;
 mod volume;
+mod wof;
 
 pub use attribute::{Attribute, Attributes, NonResident, Value};
 pub use boot::Geometry;
@@ -73,8 +74,9 @@ pub use objects::BirthIds;
 pub use record::{FileRecord, FileReference};
 pub use runs::{Run, write_runs};
 pub use secure::SecurityIndex;
-pub use sweep::{Swept, SweptExtras, SweptStream, SweptValue};
+pub use sweep::{Swept, SweptExtras, SweptLoss, SweptStream, SweptValue};
 pub use units::{Lcn, RecordNumber, Vcn};
 pub use upcase::UpCase;
 pub use used::{Bits, UsedRange, UsedRanges};
 pub use volume::Volume;
+pub use wof::{Overlay, SystemData, SystemFormat, SystemReader};

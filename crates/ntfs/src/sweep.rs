@@ -7,6 +7,7 @@ use imprint_winvalues::WinName;
 use imprint_winvalues::tree::ExtendedAttribute;
 
 use crate::facts::{Fact, FileName, StandardInformation};
+use crate::file::BrokenAttribute;
 use crate::value::is_encrypted;
 use crate::volume::join;
 use crate::{
@@ -35,6 +36,15 @@ pub struct Swept {
     pub streams: Vec<SweptStream>,
     /// What few files have.
     pub extras: Option<Box<SweptExtras>>,
+}
+
+/// What of a file cannot be read, though the rest can.
+#[derive(Debug)]
+pub struct SweptLoss {
+    /// The name of the stream.
+    pub stream: WinName,
+    /// Why not.
+    pub error: ReadError,
 }
 
 /// A stream.
@@ -72,11 +82,13 @@ pub struct SweptExtras {
 
 impl<D: ReadAt> Volume<D> {
     /// Reads the files whose first records are in a range, and hands over each that is in use, or why it cannot be
-    /// read. Records behind the last are passed over.
-    pub fn sweep(
+    /// read. Records behind the last are passed over. What is only to find files by, such as the index of a
+    /// directory, may be damaged; a named stream that is damaged is left out, and goes to `lost`.
+    pub fn sweep_with_losses(
         &self,
         records: Range<u64>,
         mut each: impl FnMut(RecordNumber, Result<Swept, ReadError>),
+        mut lost: impl FnMut(RecordNumber, SweptLoss),
     ) {
         let size = u64::from(self.geometry().record_size);
         let end = records.end.min(self.records());
@@ -90,9 +102,9 @@ impl<D: ReadAt> Volume<D> {
             for (number, record) in (first..).zip(bytes.chunks_exact_mut(self.record_bytes())) {
                 let number = RecordNumber(number);
                 let found = match &whole {
-                    Ok(()) => self.swept(number, record),
+                    Ok(()) => self.swept(number, record, &mut lost),
                     // Perhaps only some of them cannot be read.
-                    Err(_) => self.look(number),
+                    Err(_) => self.reread(number, &mut lost),
                 };
                 if let Some(found) = found.transpose() {
                     each(number, found);
@@ -102,21 +114,44 @@ impl<D: ReadAt> Volume<D> {
         }
     }
 
+    /// As [`Self::sweep_with_losses`], for those who do not ask what is lost.
+    pub fn sweep(
+        &self,
+        records: Range<u64>,
+        each: impl FnMut(RecordNumber, Result<Swept, ReadError>),
+    ) {
+        self.sweep_with_losses(records, each, |_, _| ());
+    }
+
     fn record_bytes(&self) -> usize {
         usize::try_from(self.geometry().record_size).unwrap_or(usize::MAX)
     }
 
-    /// Reads one file with all that is known of it. `None` if the record is not in use, or continues another.
+    /// Reads one file with all that is known of it. `None` if the record is not in use, or continues another. What of
+    /// it cannot be read, and it can do without, is left out.
     ///
     /// # Errors
     /// [`ReadError`].
     pub fn look(&self, number: RecordNumber) -> Result<Option<Swept>, ReadError> {
-        let mut bytes = Vec::new();
-        let Some(record) = self.record(number, &mut bytes)? else { return Ok(None) };
-        self.describe(&record)
+        self.reread(number, &mut |_, _| ())
     }
 
-    fn swept(&self, number: RecordNumber, bytes: &mut [u8]) -> Result<Option<Swept>, ReadError> {
+    fn reread(
+        &self,
+        number: RecordNumber,
+        lost: &mut impl FnMut(RecordNumber, SweptLoss),
+    ) -> Result<Option<Swept>, ReadError> {
+        let mut bytes = Vec::new();
+        let Some(record) = self.record(number, &mut bytes)? else { return Ok(None) };
+        self.describe(&record, lost)
+    }
+
+    fn swept(
+        &self,
+        number: RecordNumber,
+        bytes: &mut [u8],
+        lost: &mut impl FnMut(RecordNumber, SweptLoss),
+    ) -> Result<Option<Swept>, ReadError> {
         // Unused records are passed over, whatever they hold.
         if bytes.get(0x16).is_none_or(|flags| flags & 1 == 0) {
             return Ok(None);
@@ -124,16 +159,26 @@ impl<D: ReadAt> Volume<D> {
         let at = self.place_of(number);
         join(number, at, bytes)?;
         match FileRecord::parse(bytes, number, at, self.geometry().clusters())? {
-            Some(record) => self.describe(&record),
+            Some(record) => self.describe(&record, lost),
             None => Ok(None),
         }
     }
 
-    fn describe(&self, record: &FileRecord<'_>) -> Result<Option<Swept>, ReadError> {
+    fn describe(
+        &self,
+        record: &FileRecord<'_>,
+        lost: &mut impl FnMut(RecordNumber, SweptLoss),
+    ) -> Result<Option<Swept>, ReadError> {
         if record.base().is_some() {
             return Ok(None);
         }
-        let file = self.file_of(record)?;
+        let file = self.gathered(record, |BrokenAttribute { kind, name, error }| {
+            if kind == AttributeKind::DATA && !name.is_empty() {
+                lost(record.number(), SweptLoss { stream: WinName::from_le_bytes(&name), error });
+                return Ok(());
+            }
+            if kind == AttributeKind::DATA || wanted(kind) { Err(error) } else { Ok(()) }
+        })?;
         self.swept_file(file).map(Some)
     }
 

@@ -76,12 +76,11 @@ impl<D: ReadAt> Volume<D> {
         let cluster = u64::from(self.geometry().cluster_size);
         let (first, count) = (number << value.unit_shift(), 1 << value.unit_shift());
         let mut stored = Vec::new();
-        for run in value.runs() {
+        let before = value.runs().partition_point(|run| run.end().0 <= first);
+        let runs = value.runs().get(before..).unwrap_or_default();
+        for run in runs.iter().take_while(|run| run.vcn.0 < first + count) {
             let Some(Lcn(lcn)) = run.lcn else { continue };
             let (start, end) = (run.vcn.0.max(first), run.end().0.min(first + count));
-            if start >= end {
-                continue;
-            }
             let offset = (lcn + start - run.vcn.0) * cluster;
             let length = usize::try_from((end - start) * cluster).unwrap_or(0);
             let at = stored.len();

@@ -111,6 +111,7 @@ impl<D: ReadAt> Volume<D> {
         attribute: &Attribute<'_>,
         value: &NonResident<'_>,
     ) -> Result<Clusters, Corruption> {
+        attribute.check_unit(value)?;
         let structure = Structure::Attribute(attribute.record, attribute.kind);
         let cluster_size = self.geometry.cluster_size;
         let clusters = Clusters::begin(structure, attribute.offset, value, cluster_size)?;

@@ -6,7 +6,7 @@ use imprint_blockio::{Resize, WriteAt};
 use imprint_progress::Progress;
 use imprint_wim::{BlobEnd, WimWriter};
 use imprint_winvalues::BlobHash;
-use imprint_winvalues::tree::{Content, FileId, Tree};
+use imprint_winvalues::tree::{Content, FileId, Stream, StreamKind, Tree};
 use sha1::{Digest, Sha1};
 
 use super::stages::{CaptureStages, Made, Read, Ready, SegmentData, SmallStream, read_full};
@@ -20,7 +20,8 @@ use crate::pipeline::Coordinator;
 pub(crate) struct Books {
     stored: Stored,
     contents: Vec<(FileId, u32, Content)>,
-    lost: HashSet<FileId>,
+    /// Streams that could not be read, by their number in their file.
+    lost: HashSet<(FileId, u32)>,
     /// Each with the number of the stream that has it.
     faults: Vec<(u32, Fault)>,
 }
@@ -35,7 +36,7 @@ impl Books {
     fn fault(&mut self, item: &Item, reason: SkipReason, lost: bool) {
         self.faults.push((item.stream, (item.file, item.name, reason)));
         if lost {
-            self.lost.insert(item.file);
+            self.lost.insert((item.file, item.stream));
         }
     }
 
@@ -56,17 +57,55 @@ impl Books {
         faults.min_by_key(|(stream, _)| *stream)
     }
 
-    /// Takes the files that could not be read out of the tree and lists what is wrong.
+    /// Takes what could not be read out of the tree and lists what is wrong: files, or only their named streams.
     pub(super) fn close(self, tree: &mut Tree) -> Outcome<Stored> {
-        let faults = self.faults.into_iter().map(|(_, fault)| fault).collect();
-        let skipped = under_all_names(tree, faults);
-        if !self.lost.is_empty() {
+        let (own, of_files): (Vec<_>, Vec<_>) = self.faults.into_iter().partition(|fault| {
+            let (stream, (file, ..)) = fault;
+            is_named(tree, *file, *stream) && self.lost.contains(&(*file, *stream))
+        });
+        let faults = of_files.into_iter().map(|(_, fault)| fault).collect();
+        let mut skipped = under_all_names(tree, faults);
+        for (stream, fault) in own {
+            let name = named(tree, fault.0, stream).map(|stream| stream.name.to_string());
+            for mut one in under_all_names(tree, vec![fault]) {
+                one.path = format!("{}:{}", one.path, name.as_deref().unwrap_or_default());
+                skipped.push(one);
+            }
+        }
+        let (streams, files): (Vec<_>, Vec<_>) =
+            self.lost.into_iter().partition(|&(file, stream)| is_named(tree, file, stream));
+        take_streams(tree, streams);
+        let files: HashSet<FileId> = files.into_iter().map(|(file, _)| file).collect();
+        if !files.is_empty() {
             let keep = |tree: &Tree, name| {
-                tree.name(name).is_none_or(|entry| !self.lost.contains(&entry.file()))
+                tree.name(name).is_none_or(|entry| !files.contains(&entry.file()))
             };
             *tree = tree.filtered(|name| keep(tree, name));
         }
         Outcome { done: self.stored, skipped }
+    }
+}
+
+/// A stream with a name of its own, which a file can do without.
+fn named(tree: &Tree, file: FileId, stream: u32) -> Option<&Stream> {
+    let streams = tree.file(file).map_or(&[][..], |file| &file.streams);
+    let stream = streams.get(usize::try_from(stream).ok()?)?;
+    Some(stream).filter(|stream| stream.kind == StreamKind::Data && !stream.name.is_empty())
+}
+
+fn is_named(tree: &Tree, file: FileId, stream: u32) -> bool {
+    named(tree, file, stream).is_some()
+}
+
+/// Removes streams of files, by their number.
+fn take_streams(tree: &mut Tree, mut streams: Vec<(FileId, u32)>) {
+    // The last first, so that numbers stay true.
+    streams.sort_unstable_by(|a, b| b.cmp(a));
+    for (file, stream) in streams {
+        let index = usize::try_from(stream).unwrap_or(usize::MAX);
+        if let Some(file) = tree.file_mut(file).filter(|file| index < file.streams.len()) {
+            file.streams.remove(index);
+        }
     }
 }
 

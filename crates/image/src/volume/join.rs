@@ -5,7 +5,8 @@ use std::collections::HashMap;
 
 use imprint_blockio::ReadAt;
 use imprint_ntfs::{
-    BirthIds, Clusters, FileName, Namespace, SecurityIndex, Swept, SweptStream, SweptValue, Volume,
+    BirthIds, Clusters, FileName, Namespace, Overlay, SecurityIndex, Swept, SweptLoss, SweptStream,
+    SweptValue, SystemData, Volume,
 };
 use imprint_winvalues::security::SecurityId;
 use imprint_winvalues::tree::{
@@ -24,6 +25,15 @@ const FIRST_USER: u64 = 24;
 /// File attributes that only names have, and the one of directories.
 const STORED: u32 = 0x0fff_ffff;
 
+/// Where the data of a stream is.
+#[derive(Debug)]
+pub(super) enum StoredData {
+    /// In clusters.
+    Clusters(Clusters),
+    /// In a stream of the file that Windows compressed.
+    System(Box<SystemData>),
+}
+
 /// Makes the tree, and the list of values that its streams refer to.
 ///
 /// # Errors
@@ -32,7 +42,7 @@ pub(super) fn join<D: ReadAt>(
     volume: &Volume<D>,
     all: AllFiles,
     options: &ScanOptions<'_>,
-) -> Result<(Scanned, Vec<Clusters>), SourceError> {
+) -> Result<(Scanned, Vec<StoredData>), SourceError> {
     let failed = |operation, source| SourceError::Volume { operation, source: Box::new(source) };
     let security = volume.security_index().map_err(|error| failed("read $Secure", error))?;
     let has_ids = |file: &Swept| file.extras.as_ref().is_some_and(|e| e.object_id.is_some());
@@ -49,6 +59,7 @@ pub(super) fn join<D: ReadAt>(
         births,
         options,
         known: HashMap::new(),
+        lost: HashMap::new(),
         all: all.files,
         entries,
         seen: Vec::new(),
@@ -63,6 +74,9 @@ pub(super) fn join<D: ReadAt>(
         let path = format!("file record {number}");
         let reason = SkipReason::Unreadable { operation: "read", error: chain(&error) };
         joining.skipped.push(Skipped { path, reason });
+    }
+    for (number, loss) in all.lost {
+        joining.lost.entry(number.0).or_default().push(loss);
     }
     joining.run(root)?;
     joining.list_orphans();
@@ -156,6 +170,8 @@ struct Joining<'a, D> {
     options: &'a ScanOptions<'a>,
     /// By the volume's id: the tree's.
     known: HashMap<u32, Option<SecurityId>>,
+    /// By record: streams that cannot be read.
+    lost: HashMap<u64, Vec<SweptLoss>>,
     all: Vec<Swept>,
     entries: Entries,
     /// By file: whether it was met.
@@ -163,7 +179,7 @@ struct Joining<'a, D> {
     /// Files with several names that are in the tree, or are left out.
     made: HashMap<u32, Option<FileId>>,
     tree: Tree,
-    values: Vec<Clusters>,
+    values: Vec<StoredData>,
     skipped: Vec<Skipped>,
     excluded: u64,
 }
@@ -272,8 +288,15 @@ impl<D: ReadAt> Joining<'_, D> {
         let swept = self.all.get_mut(index as usize)?;
         let information = swept.information;
         let is_directory = swept.is_directory;
-        let streams = std::mem::take(&mut swept.streams);
-        let extras = swept.extras.take().map(|extras| *extras).unwrap_or_default();
+        let overlay = swept.overlay();
+        let mut streams = std::mem::take(&mut swept.streams);
+        let mut extras = swept.extras.take().map(|extras| *extras).unwrap_or_default();
+        for SweptLoss { stream, error } in
+            self.lost.remove(&swept.reference.record.0).unwrap_or_default()
+        {
+            let reason = SkipReason::Unreadable { operation: "read", error: chain(&error) };
+            self.skipped.push(Skipped { path: format!("{path}:{stream}"), reason });
+        }
         if streams.iter().any(|stream| stream.is_encrypted) {
             let capability = Capability::EncryptedFiles;
             self.skip(path, SkipReason::NotKept { capability });
@@ -286,6 +309,13 @@ impl<D: ReadAt> Joining<'_, D> {
         file.times = information.times;
         if !self.options.no_acls {
             file.security = self.descriptor(information.security, extras.security.as_deref(), path);
+        }
+        if let Overlay::Compressed(data) = overlay {
+            // What programs see on Windows: the plain data, and nothing of how it is stored.
+            extras.reparse = None;
+            streams.retain(|one| !one.name.is_empty() && !SystemData::is_held_by(&one.name));
+            file.attributes -= Attributes::SPARSE_FILE;
+            file.streams.push(self.system_stream(data));
         }
         let has_reparse = extras.reparse.is_some();
         for stream in streams {
@@ -331,11 +361,19 @@ impl<D: ReadAt> Joining<'_, D> {
             SweptValue::Clusters(clusters) if clusters.size() == 0 => Content::Empty,
             SweptValue::Clusters(clusters) => {
                 let (location, size) = (self.values.len() as u64, clusters.size());
-                self.values.push(*clusters);
+                self.values.push(StoredData::Clusters(*clusters));
                 Content::Unread { location, size }
             }
         };
         Stream { kind: StreamKind::Data, name: stream.name, content }
+    }
+
+    /// The main data of a file that Windows compressed.
+    fn system_stream(&mut self, data: SystemData) -> Stream {
+        let (location, size) = (self.values.len() as u64, data.size());
+        let content = if size == 0 { Content::Empty } else { Content::Unread { location, size } };
+        self.values.push(StoredData::System(Box::new(data)));
+        Stream { kind: StreamKind::Data, name: WinName::default(), content }
     }
 
     /// The security descriptor of a file.

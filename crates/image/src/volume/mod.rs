@@ -10,6 +10,6 @@ mod target;
 
 pub use error::VolumeError;
 pub use layer::{LayerOptions, NtfsLayer};
-pub use open::{ReadableVolume, VolumePath, WritableVolume, open_for_format, open_volume};
+pub use open::{ReadableVolume, VolumePath, WritableVolume, open_for_writing, open_volume};
 pub use source::NtfsSource;
 pub use target::{FormatOptions, NtfsTarget};

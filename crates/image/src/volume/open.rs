@@ -86,12 +86,12 @@ impl WritableVolume {
     }
 }
 
-/// Opens what a new volume is to be made on: a partition, or a whole disk that has none.
+/// Opens a volume to change it, or to make a new one: on a partition, or a whole disk that has none.
 ///
 /// # Errors
 /// [`VolumeError`]; also if the disk has partitions and none is named, since making a volume of the whole
 /// disk would destroy them.
-pub fn open_for_format(
+pub fn open_for_writing(
     path: &VolumePath,
     options: &ChainOptions,
     ids: WriteIds,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use imprint_blockio::ReadAt;
-use imprint_ntfs::{ReadError, RecordNumber, Swept, Volume};
+use imprint_ntfs::{ReadError, RecordNumber, Swept, SweptLoss, Volume};
 use imprint_progress::{Cancelled, Progress};
 
 /// Records that a thread reads at once.
@@ -16,6 +16,8 @@ const PIECE: u64 = 4096;
 pub(super) struct AllFiles {
     pub(super) files: Vec<Swept>,
     pub(super) broken: Vec<(RecordNumber, ReadError)>,
+    /// What of files cannot be read, though the rest can.
+    pub(super) lost: Vec<(RecordNumber, SweptLoss)>,
 }
 
 /// Reads them.
@@ -36,11 +38,14 @@ pub(super) fn sweep<D: ReadAt>(
             if piece >= pieces || progress.check().is_err() {
                 return;
             }
-            let mut all = AllFiles::default();
-            volume.sweep(piece * PIECE..(piece + 1) * PIECE, |number, found| match found {
-                Ok(file) => all.files.push(file),
-                Err(error) => all.broken.push((number, error)),
-            });
+            let AllFiles { mut files, mut broken, mut lost } = AllFiles::default();
+            let found = |number, found| match found {
+                Ok(file) => files.push(file),
+                Err(error) => broken.push((number, error)),
+            };
+            let records = piece * PIECE..(piece + 1) * PIECE;
+            volume.sweep_with_losses(records, found, |number, loss| lost.push((number, loss)));
+            let all = AllFiles { files, broken, lost };
             progress.add_files(all.files.len() as u64);
             done.lock().unwrap_or_else(PoisonError::into_inner).push((piece, all));
         }
@@ -58,6 +63,7 @@ pub(super) fn sweep<D: ReadAt>(
     for (_, mut piece) in done {
         all.files.append(&mut piece.files);
         all.broken.append(&mut piece.broken);
+        all.lost.append(&mut piece.lost);
     }
     Ok(all)
 }

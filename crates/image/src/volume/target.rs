@@ -1,5 +1,6 @@
 //! A fresh NTFS volume as a target.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use imprint_blockio::WriteAt;
@@ -101,9 +102,12 @@ impl<D: WriteAt> NtfsTarget<D> {
             let streams = tree.file(*file).map_or(&[][..], |file| &file.streams);
             streams.iter().any(|stream| stream.kind == StreamKind::EncryptedRaw)
         });
-        let capability = Capability::EncryptedFiles;
+        let without_guid: HashSet<FileId> = plan.without_guid(tree).collect();
+        let pointing = first_names(tree).filter(|(file, _)| without_guid.contains(file));
         let faults = encrypted
-            .map(|(file, name)| (file, name, SkipReason::NotKept { capability }))
+            .map(|named| (named, Capability::EncryptedFiles))
+            .chain(pointing.map(|named| (named, Capability::ReparsePoints)))
+            .map(|((file, name), capability)| (file, name, SkipReason::NotKept { capability }))
             .collect();
         self.skipped.extend(under_all_names(tree, faults));
     }

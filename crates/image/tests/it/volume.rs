@@ -264,3 +264,21 @@ fn what_a_damaged_volume_lost_is_listed() {
     assert!(text.contains("no whole descriptor with the id 0x999"), "{text}");
     assert!(text.contains("(second)") && text.contains("directory 20000 of this name"), "{text}");
 }
+
+#[test]
+fn a_reparse_point_without_its_guid_is_listed_and_not_written() {
+    let folder = scratch();
+    let path = folder.path().join("volume");
+    let mut tree = Tree::new(directory());
+    // Not Microsoft's: a GUID stands before the data.
+    add(&mut tree, "short", reparse_point(0x13, b"8 bytes."));
+    add(&mut tree, "long", reparse_point(0x13, b"a GUID, 16 bytes and data"));
+    secure(&mut tree);
+    let skipped = apply(&mut target(&path, 32, 4096), &tree, Delivery::Whole);
+    let text = format!("{skipped:?}");
+    assert_eq!(skipped.len(), 1, "{text}");
+    assert!(text.contains("short") && text.contains("ReparsePoints"), "{text}");
+    judge(&path);
+    let text = format!("{:?}", summary(&path));
+    assert!(text.contains("short") && text.contains("long"), "{text}");
+}

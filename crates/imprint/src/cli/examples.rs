@@ -264,6 +264,36 @@ Examples:
   imprint ntfs cat pc1.vhdx:3 /Windows/System32/config/SOFTWARE > SOFTWARE
   imprint ntfs cat volume.img /setup.exe:Zone.Identifier";
 
+/// For `ntfs cp`.
+pub(crate) const NTFS_CP: &str = "\
+A file that is there keeps its names, descriptor and streams, and gets new data.
+Nothing is changed before everything is ready: cut off anywhere, the volume is as
+before or as after, or the next use of it finishes the work.
+
+Examples:
+  imprint ntfs cp pc1.vhdx:3 hosts /Windows/System32/drivers/etc/hosts
+  imprint ntfs cp pc1.vhdx:3 -r Drivers /
+  imprint ntfs cp pc1.vhdx:3 --out /Windows/System32/config/SOFTWARE .";
+
+/// For `ntfs mkdir`.
+pub(crate) const NTFS_MKDIR: &str = "\
+Examples:
+  imprint ntfs mkdir pc1.vhdx:3 /Drivers
+  imprint ntfs mkdir volume.img -p /a/b/c";
+
+/// For `ntfs mv`.
+pub(crate) const NTFS_MV: &str = "\
+Examples:
+  imprint ntfs mv pc1.vhdx:3 /unattend.xml /Windows/Panther
+  imprint ntfs mv volume.img /old /new";
+
+/// For `ntfs rm`.
+pub(crate) const NTFS_RM: &str = "\
+Examples:
+  imprint ntfs rm pc1.vhdx:3 /pagefile.sys /swapfile.sys
+  imprint ntfs rm volume.img -r /Windows.old
+  imprint ntfs rm volume.img /setup.exe:Zone.Identifier";
+
 /// For `ntfs format`.
 pub(crate) const NTFS_FORMAT: &str = "\
 Examples:

@@ -10,6 +10,7 @@ mod examples;
 pub(crate) mod hi;
 pub(crate) mod low;
 pub(crate) mod ntfs;
+pub(crate) mod ntfs_edit;
 mod unsupported;
 pub(crate) mod values;
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::examples;
+use super::ntfs_edit::{CpArgs, MkdirArgs, MvArgs, RmArgs};
 use super::values::ByteCount;
 
 /// What to do with NTFS volumes.
@@ -23,6 +24,18 @@ pub(crate) enum NtfsVerb {
     /// Write a file's data to standard output
     #[command(after_help = examples::NTFS_CAT)]
     Cat(CatArgs),
+    /// Copy files of this computer to a volume, or out of it
+    #[command(after_help = examples::NTFS_CP)]
+    Cp(CpArgs),
+    /// Make directories
+    #[command(after_help = examples::NTFS_MKDIR)]
+    Mkdir(MkdirArgs),
+    /// Move or rename files and directories
+    #[command(after_help = examples::NTFS_MV)]
+    Mv(MvArgs),
+    /// Remove files, directories or streams
+    #[command(after_help = examples::NTFS_RM)]
+    Rm(RmArgs),
     /// Check that everything on a volume agrees, and mend what does not
     #[command(after_help = examples::NTFS_CHECK)]
     Check(CheckArgs),

@@ -7,8 +7,11 @@ use anyhow::Context;
 use fs_err::File;
 use imprint_image::disk::{ChainOptions, DiskError, Fresh, children_of, open_chain};
 use imprint_image::host::{HostTarget, TargetOptions};
-use imprint_image::volume::{FormatOptions, NtfsTarget, VolumePath, open_for_format};
+use imprint_image::volume::{
+    FormatOptions, LayerOptions, NtfsLayer, NtfsTarget, VolumePath, open_for_writing,
+};
 use imprint_image::{Applied, Outcome, Target, apply};
+use imprint_ntfs::{EditOptions, Editor};
 use imprint_wim::{HeaderFlags, Wim};
 use imprint_winvalues::tree::Tree;
 use serde::Serialize;
@@ -145,10 +148,10 @@ fn apply_one(
         Some(format) => {
             place_on_volume(set, &image.tree, (target, format), &job.placement, console)?
         }
-        None => {
-            refuse_disk(target)?;
-            place(set, &image.tree, (target, options), &job.placement, console)?
+        None if is_disk(target) => {
+            lay_on_volume(set, &image.tree, target, &job.placement, console)?
         }
+        None => place(set, &image.tree, (target, options), &job.placement, console)?,
     };
     console.summary(&format_args!(
         "applied image {index} of {} to {}: {}, {} of data",
@@ -193,13 +196,10 @@ pub(super) fn place(
     Ok((outcome, lost))
 }
 
-/// A disk is not a directory; what to do with it must be said.
-fn refuse_disk(target: &Path) -> Result<(), CommandError> {
+/// Whether a target is a disk, not a directory.
+fn is_disk(target: &Path) -> bool {
     let disk = VolumePath::parse(target).disk;
-    match fs_err::metadata(&disk) {
-        Ok(metadata) if !metadata.is_dir() => Err(CommandError::TargetIsADisk { disk }),
-        _ => Ok(()),
-    }
+    fs_err::metadata(&disk).is_ok_and(|metadata| !metadata.is_dir())
 }
 
 /// A disk with children must stay as it is: they hold what differs from it.
@@ -224,7 +224,7 @@ fn place_on_volume(
     let ids = fresh.write_ids().context("failed to get random bytes")?;
     let wanted = VolumePath::parse(path);
     refuse_parent(&wanted.disk)?;
-    let volume = open_for_format(&wanted, &ChainOptions::default(), ids)?;
+    let volume = open_for_writing(&wanted, &ChainOptions::default(), ids)?;
     let options = FormatOptions {
         cluster_size: format.cluster_size,
         label: format.label.as_str().into(),
@@ -236,6 +236,38 @@ fn place_on_volume(
     let (start, sector_size) = (volume.start(), volume.sector_size());
     let name = path.display().to_string();
     let mut target = NtfsTarget::new(volume.device()?, name, start, sector_size, options)?;
+    let lost = lost::lost(tree, &target.capabilities(), placement);
+    let threads = open::threads(placement.threads);
+    let outcome = watch(console.progress(), |progress| {
+        apply(set.blobs.wims(), tree, &mut target, threads, progress)
+    })?;
+    drop(target);
+    volume.close()?;
+    lost::note(console, &lost);
+    Ok((outcome, lost))
+}
+
+/// Lays a tree over the files of a volume.
+fn lay_on_volume(
+    set: &OpenSet,
+    tree: &Tree,
+    path: &Path,
+    placement: &Placement,
+    console: &mut Console,
+) -> anyhow::Result<(Outcome<Applied>, Vec<LostFacts>)> {
+    let fresh = Fresh { now: crate::environment::now(), random: &crate::environment::random };
+    let ids = fresh.write_ids().context("failed to get random bytes")?;
+    let wanted = VolumePath::parse(path);
+    refuse_parent(&wanted.disk)?;
+    let volume = open_for_writing(&wanted, &ChainOptions::default(), ids)?;
+    let options = LayerOptions {
+        no_acls: matches!(placement.metadata.security, Security::Ignore),
+        no_attributes: placement.no_attributes,
+    };
+    let name = path.display().to_string();
+    let editor = Editor::open(volume.device()?, EditOptions { now: fresh.now, force: false })
+        .with_context(|| format!("failed to open the NTFS volume on {name}"))?;
+    let mut target = NtfsLayer::new(editor, name, options);
     let lost = lost::lost(tree, &target.capabilities(), placement);
     let threads = open::threads(placement.threads);
     let outcome = watch(console.progress(), |progress| {

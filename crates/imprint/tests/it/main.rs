@@ -45,6 +45,8 @@ mod sizes;
 #[cfg(test)]
 mod status;
 #[cfg(test)]
+mod system_compressed;
+#[cfg(test)]
 mod trouble;
 #[cfg(test)]
 mod volumes;

@@ -383,7 +383,8 @@ impl Findings {
                 let problem = Problem::Unread { length, kind: source.kind() };
                 self.add(Rule::Unread, Subject::Structure(structure), Some(offset), problem);
             }
-            ReadError::Compressed { structure, offset, .. } => {
+            ReadError::Compressed { structure, offset, .. }
+            | ReadError::SystemCompressed { structure, offset, .. } => {
                 let problem = Problem::Is("cannot be decompressed");
                 self.add(rule, Subject::Structure(structure), Some(offset), problem);
             }

@@ -293,6 +293,9 @@ impl<'a> Parts<'a> {
         values: &mut impl Values,
     ) -> Option<NewAttribute<'a>> {
         let info = file.reparse.as_ref()?;
+        if !self.plan.has_guid(id, number, info.tag) {
+            return None;
+        }
         let slot = self.plan.slot(id, number);
         let index = self.plan.slot_of(id, number)?;
         let data = values.kept(index, slot.size);
@@ -435,7 +438,8 @@ impl<'a> Parts<'a> {
         self.tree.file(id).is_some_and(|file| {
             let there = |(stream, number): (&Stream, u32)| {
                 let lost = self.plan.slot_of(id, number).is_some_and(self.is_lost);
-                stream.kind == StreamKind::Reparse && !lost
+                let tag = file.reparse.as_ref().map_or(0, |reparse| reparse.tag);
+                stream.kind == StreamKind::Reparse && !lost && self.plan.has_guid(id, number, tag)
             };
             file.reparse.is_some() && file.streams.iter().zip(0..).any(there)
         })

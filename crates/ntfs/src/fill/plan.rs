@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use imprint_winvalues::tree::{FileId, NameId, StreamKind, Tree};
+use imprint_winvalues::tree::{File, FileId, NameId, StreamKind, Tree};
 use imprint_winvalues::{Attributes, FileTime, WinName};
 
 use super::file::{Dummy, Parts};
@@ -11,6 +11,7 @@ use super::place::{Measures, Needs, Regions};
 use super::secure::Secure;
 use super::{PlanError, Refused};
 use crate::encode::{Body, Measured, NewAttribute, assemble, room};
+use crate::facts::guid_length;
 use crate::{AttributeKind, FileReference, Lcn, RecordNumber};
 
 /// The record of the root directory.
@@ -166,6 +167,23 @@ impl Plan {
     #[must_use]
     pub fn refused(&self) -> &[Refused] {
         &self.names.refused
+    }
+
+    /// Files that get no reparse point, because their tag is not Microsoft's and the GUID that has to stand before
+    /// its data is not whole.
+    pub fn without_guid<'a>(&'a self, tree: &'a Tree) -> impl Iterator<Item = FileId> + 'a {
+        let lacking = |&(id, file): &(FileId, &File)| {
+            let numbered = file.streams.iter().zip(0..);
+            let mut points = numbered.filter(|(stream, _)| stream.kind == StreamKind::Reparse);
+            let tag = file.reparse.as_ref().map(|reparse| reparse.tag);
+            tag.is_some_and(|tag| points.any(|(_, number)| !self.has_guid(id, number, tag)))
+        };
+        tree.files().filter(lacking).map(|(id, _)| id)
+    }
+
+    /// Whether the data of a reparse point has room for what its tag needs.
+    pub(super) fn has_guid(&self, file: FileId, stream: u32, tag: u32) -> bool {
+        self.slot(file, stream).size >= guid_length(tag) as u64
     }
 
     /// Bytes of a cluster.
@@ -368,7 +386,7 @@ impl Plan {
             of((entry * count * 2).next_multiple_of(self.measures.block_size as u64) * 2)
         };
         let descriptors = tree.security.len() as u64 + 4;
-        let files = |wanted: fn(&imprint_winvalues::tree::File) -> bool| {
+        let files = |wanted: fn(&File) -> bool| {
             tree.files().filter(|(_, file)| wanted(file)).count() as u64
         };
         let reparse = files(|file| file.reparse.is_some());

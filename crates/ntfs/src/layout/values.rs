@@ -103,6 +103,20 @@ pub(crate) struct ReparseDisk {
     pub(crate) reserved: U16,
 }
 
+/// The data of a reparse point of the overlay filter whose provider is the file.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(crate) struct OverlayDisk {
+    /// 1.
+    pub(crate) version: U32,
+    /// 1 a WIM file, which has other data behind this field; 2 the file itself.
+    pub(crate) provider: U32,
+    /// 1.
+    pub(crate) provider_version: U32,
+    /// 0 XPRESS4K, 1 LZX, 2 XPRESS8K, 3 XPRESS16K.
+    pub(crate) algorithm: U32,
+}
+
 /// The value of `$EA_INFORMATION`.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
@@ -173,6 +187,7 @@ const _: () = {
     assert!(offset_of!(FileNameDisk, length) == 0x40);
     assert!(size_of::<VolumeInformationDisk>() == 12);
     assert!(size_of::<ReparseDisk>() == 8);
+    assert!(size_of::<OverlayDisk>() == 16);
     assert!(size_of::<EaInformationDisk>() == 8);
     assert!(size_of::<EaDisk>() == 8);
     assert!(size_of::<AttributeDefinitionDisk>() == 160);

@@ -24,3 +24,5 @@ mod replay;
 mod values;
 #[cfg(test)]
 mod volume;
+#[cfg(test)]
+mod wof;

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use imprint_ntfs::{AttributeKind, FileValue, RecordNumber, Swept, SweptValue, Volume};
+use imprint_blockio::{MemoryFile, ReadAt};
+use imprint_ntfs::{AttributeKind, FileValue, Piece, RecordNumber, Swept, SweptValue, Volume};
 use imprint_testkit::{Mount, tools};
 
 /// A fresh volume of 32 MiB with clusters of this size.
@@ -23,7 +24,7 @@ fn open(path: &Path) -> Volume<fs_err::File> {
 }
 
 /// The file of this name.
-fn find(volume: &Volume<fs_err::File>, name: &str) -> Swept {
+fn find(volume: &Volume<impl ReadAt>, name: &str) -> Swept {
     let mut found = None;
     volume.sweep(0..volume.records(), |_, swept| {
         let swept = swept.unwrap();
@@ -122,6 +123,159 @@ fn check_endless_descriptors(clusters: u64) -> String {
 
 #[test]
 fn descriptors_larger_than_the_volume_are_refused() {
-    let error = check_endless_descriptors(1 << 40);
+    let error = check_endless_descriptors(1 << 31);
     assert!(error.contains("bytes of security descriptors"), "{error}");
+}
+
+/// A device some bytes of which cannot be read.
+struct Scratched {
+    bytes: MemoryFile,
+    bad: std::ops::Range<u64>,
+}
+
+impl ReadAt for Scratched {
+    fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> std::io::Result<()> {
+        if offset < self.bad.end && self.bad.start < offset + buf.len() as u64 {
+            return Err(std::io::Error::other("bad sector"));
+        }
+        self.bytes.read_exact_at(buf, offset)
+    }
+
+    fn len(&self) -> std::io::Result<u64> {
+        self.bytes.len()
+    }
+}
+
+/// Damages `$SDS` in one place and demands that all descriptors are there as before.
+fn check_descriptors_survive(offset: u64, is_bad_sector: bool) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bytes = fs_err::read(fresh(folder.path(), 4096)).unwrap();
+    let whole = Volume::open(MemoryFile::new(bytes.clone())).unwrap();
+    let index = whole.security_index().unwrap();
+    let expected = [0x100, 0x101].map(|id| whole.security_descriptor(&index, id).unwrap().unwrap());
+    let file = whole.file(RecordNumber(9)).unwrap().unwrap();
+    let sds = file.attributes.iter().find_map(|found| match &found.value {
+        FileValue::Clusters(value) if found.kind == AttributeKind::DATA => Some(value),
+        _ => None,
+    });
+    let Some(Piece::Data { offset: at, .. }) = sds.unwrap().piece(offset, 1) else { panic!() };
+    let bad = if is_bad_sector { at / 512 * 512..at / 512 * 512 + 512 } else { 0..0 };
+    if !is_bad_sector {
+        bytes[usize::try_from(at).unwrap()] ^= 0x10;
+    }
+    let device = Scratched { bytes: MemoryFile::new(bytes), bad };
+    let volume = Volume::open(device).unwrap();
+    let index = volume.security_index().unwrap();
+    let found = [0x100, 0x101].map(|id| volume.security_descriptor(&index, id).unwrap());
+    assert!(found == expected.map(Some), "damaged at {offset:#x}");
+}
+
+#[test]
+fn descriptors_are_read_from_the_copy_where_they_cannot_be_had() {
+    for copy in [0, 0x4_0000] {
+        check_descriptors_survive(copy, true);
+        // The id of the first entry, its length, a byte of its descriptor, the same of the second.
+        for at in [4, 16, 40, 0x84, 0x90, 0xa8] {
+            check_descriptors_survive(copy + at, false);
+        }
+    }
+}
+
+/// A volume with a file that has a stream in clusters, and a directory with blocks; where its records are.
+fn streams() -> (Vec<u8>, u64, u64) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = fresh(folder.path(), 4096);
+    {
+        let options = "streams_interface=windows";
+        let mount = Mount::ntfs(&path, &folder.path().join("at"), options);
+        fs_err::write(mount.path().join("file"), "main").unwrap();
+        fs_err::write(mount.path().join("file:stream"), [7; 9000]).unwrap();
+        fs_err::write(mount.path().join("file:other"), "kept").unwrap();
+        fs_err::create_dir(mount.path().join("directory")).unwrap();
+        for number in 0..60 {
+            let name = format!("directory/with a name so long that blocks are needed {number}");
+            fs_err::write(mount.path().join(name), "").unwrap();
+        }
+    }
+    let volume = open(&path);
+    let [file, directory] =
+        ["file", "directory"].map(|name| find(&volume, name).reference.record.0);
+    (fs_err::read(&path).unwrap(), file, directory)
+}
+
+/// Where an attribute of a type that stands in clusters begins.
+fn in_clusters(bytes: &[u8], record: u64, kind: AttributeKind) -> usize {
+    let volume = Volume::open(MemoryFile::new(bytes.to_vec())).unwrap();
+    let file = volume.file(RecordNumber(record)).unwrap().unwrap();
+    let mut all = file.attributes.iter().filter(|found| found.kind == kind);
+    let found = all.find(|found| matches!(found.value, FileValue::Clusters(_)));
+    usize::try_from(found.unwrap().offset).unwrap()
+}
+
+/// Makes the first run of an attribute one of no length.
+fn break_pairs(attribute: &mut [u8]) {
+    attribute[usize::from(attribute[0x20])] = 0x10;
+}
+
+#[test]
+fn a_damaged_named_stream_leaves_the_rest_of_its_file() {
+    let (mut bytes, file, _) = streams();
+    let at = in_clusters(&bytes, file, AttributeKind::DATA);
+    break_pairs(&mut bytes[at..]);
+    let volume = Volume::open(MemoryFile::new(bytes)).unwrap();
+    let (mut swept, mut lost) = (Vec::new(), Vec::new());
+    let found = |_, found: Result<Swept, _>| swept.push(found.unwrap());
+    volume.sweep_with_losses(file..file + 1, found, |number, loss| lost.push((number, loss)));
+    let names: Vec<_> = swept[0].streams.iter().map(|stream| stream.name.to_string()).collect();
+    assert_eq!(names, ["", "other"]);
+    assert_eq!((lost.len(), lost[0].0), (1, RecordNumber(file)));
+    assert_eq!(lost[0].1.stream.to_string(), "stream");
+    let error = lost[0].1.error.to_string();
+    assert!(error.contains("head of mapping pair"), "{error}");
+    // Who wants the file whole is told.
+    volume.file(RecordNumber(file)).unwrap_err();
+}
+
+#[test]
+fn a_damaged_index_does_not_hide_the_directory_from_a_sweep() {
+    let (mut bytes, _, directory) = streams();
+    let at = in_clusters(&bytes, directory, AttributeKind::INDEX_ALLOCATION);
+    break_pairs(&mut bytes[at..]);
+    let volume = Volume::open(MemoryFile::new(bytes)).unwrap();
+    let swept = find(&volume, "directory");
+    assert!(swept.is_directory);
+    volume.file(RecordNumber(directory)).unwrap_err();
+}
+
+/// What a sweep says of the file after two bytes of its stream's attribute were changed, for the main data.
+fn refusal(change: impl FnOnce(&mut [u8])) -> String {
+    let (mut bytes, file, _) = streams();
+    let at = in_clusters(&bytes, file, AttributeKind::DATA);
+    change(&mut bytes[at..]);
+    let volume = Volume::open(MemoryFile::new(bytes)).unwrap();
+    let mut lost = Vec::new();
+    volume.sweep_with_losses(file..file + 1, |_, _| (), |_, loss| lost.push(loss));
+    lost[0].error.to_string()
+}
+
+#[test]
+fn values_longer_than_any_are_refused() {
+    let error = refusal(|attribute| {
+        // A hole of 2^46 clusters, in six bytes.
+        let clusters = 1_u64 << 46;
+        attribute[0x18..0x20].copy_from_slice(&(clusters - 1).to_le_bytes());
+        for field in [0x28, 0x30, 0x38] {
+            attribute[field..field + 8].copy_from_slice(&(clusters << 12).to_le_bytes());
+        }
+        let pairs = usize::from(attribute[0x20]);
+        let pair = [&[6][..], &clusters.to_le_bytes()[..6], &[0]].concat();
+        attribute[pairs..pairs + 8].copy_from_slice(&pair);
+    });
+    assert!(error.contains("bytes of value should be at most 17592186044416"), "{error}");
+}
+
+#[test]
+fn what_is_compressed_without_a_unit_is_refused() {
+    let error = refusal(|attribute| attribute[0x0c] |= 1);
+    assert!(error.contains("compression unit should be at least 1, but is 0"), "{error}");
 }

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 
 use anyhow::Context;
-use imprint_ntfs::{AttributeKind, FileValue, RecordNumber};
+use imprint_ntfs::{Overlay, RecordNumber, SweptValue, SystemData};
 use imprint_winvalues::WinName;
 
 use super::{Opened, names, shown};
@@ -31,16 +31,14 @@ pub(super) fn run(args: &CatArgs, console: &mut Console) -> anyhow::Result<Statu
     let opened = Opened::new(&args.volume)?;
     let wanted = choose(&opened, args)?;
     let (record, stream) = (wanted.record, &wanted.stream);
-    let file = opened.volume.file(record).with_context(|| opened.reading(&wanted.file))?;
+    let file = opened.volume.look(record).with_context(|| opened.reading(&wanted.file))?;
     let file = file.ok_or_else(|| opened.no_such_record(record))?;
     let refuse = |why| CommandError::NoFileData {
         volume: args.volume.clone(),
         file: wanted.file.clone(),
         why,
     };
-    let name = stream.to_le_bytes();
-    let mut found = file.attributes.iter().filter(|a| a.kind == AttributeKind::DATA);
-    let Some(found) = found.find(|attribute| *attribute.name == *name) else {
+    let Some(found) = file.streams.iter().find(|found| found.name == *stream) else {
         let why = match (stream.is_empty(), file.is_directory) {
             (false, _) => "has no stream of this name",
             (true, true) => "is a directory",
@@ -48,10 +46,17 @@ pub(super) fn run(args: &CatArgs, console: &mut Console) -> anyhow::Result<Statu
         };
         return Err(refuse(why).into());
     };
-    if found.is_encrypted() {
+    if found.is_encrypted {
         return Err(refuse("is encrypted").into());
     }
-    print(&opened, &wanted.file, &found.value, console)?;
+    let overlay = if stream.is_empty() { file.overlay() } else { Overlay::None };
+    let name = &wanted.file;
+    match overlay {
+        Overlay::None => print(&opened, name, &found.value, console)?,
+        Overlay::Compressed(data) => print_system(&opened, name, &data, console)?,
+        Overlay::Wim => return Err(refuse("has its data in a WIM file elsewhere").into()),
+        Overlay::Unknown => return Err(refuse("is compressed in a way that is not known").into()),
+    }
     Ok(Status::Done)
 }
 
@@ -72,7 +77,7 @@ fn choose(opened: &Opened<'_>, args: &CatArgs) -> anyhow::Result<Wanted> {
 }
 
 /// Parts a path and the stream's name behind its last colon, which may have its type behind it.
-fn split(path: &OsStr) -> Option<(&OsStr, &OsStr)> {
+pub(super) fn split(path: &OsStr) -> Option<(&OsStr, &OsStr)> {
     let bytes = path.as_bytes();
     let bytes = bytes.strip_suffix(b":$DATA").unwrap_or(bytes);
     let colon = bytes.iter().rposition(|&byte| byte == b':')?;
@@ -80,7 +85,7 @@ fn split(path: &OsStr) -> Option<(&OsStr, &OsStr)> {
     Some((OsStr::from_bytes(path), OsStr::from_bytes(stream.get(1..)?)))
 }
 
-fn name(text: &OsStr) -> anyhow::Result<WinName> {
+pub(super) fn name(text: &OsStr) -> anyhow::Result<WinName> {
     let context = || format!("name {} is not in UTF-8", text.display());
     WinName::from_wtf8(text.as_bytes()).with_context(context)
 }
@@ -88,21 +93,46 @@ fn name(text: &OsStr) -> anyhow::Result<WinName> {
 fn print(
     opened: &Opened<'_>,
     file: &str,
-    value: &FileValue,
+    value: &SweptValue,
     console: &mut Console,
 ) -> anyhow::Result<()> {
     let clusters = match value {
-        FileValue::Resident(bytes) => return Ok(console.write_all(bytes)?),
-        FileValue::Clusters(clusters) => clusters,
+        SweptValue::Resident(bytes) => return Ok(console.write_all(bytes)?),
+        SweptValue::Clusters(clusters) => clusters,
     };
+    print_pieces(clusters.size(), console, |piece, offset| {
+        let read = opened.volume.read_value(clusters, piece, offset);
+        read.with_context(|| opened.reading(file))
+    })
+}
+
+/// Prints data that Windows compressed.
+fn print_system(
+    opened: &Opened<'_>,
+    file: &str,
+    data: &SystemData,
+    console: &mut Console,
+) -> anyhow::Result<()> {
+    let reader = opened.volume.system_reader(data);
+    let mut reader = reader.with_context(|| opened.reading(file))?;
+    print_pieces(data.size(), console, |piece, offset| {
+        reader.read(piece, offset).with_context(|| opened.reading(file))
+    })
+}
+
+/// Prints data piece by piece.
+fn print_pieces(
+    size: u64,
+    console: &mut Console,
+    mut read: impl FnMut(&mut [u8], u64) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let mut bytes = vec![0; PIECE];
     let mut offset = 0;
-    while offset < clusters.size() {
-        let left = clusters.size() - offset;
+    while offset < size {
+        let left = size - offset;
         let length = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
         let piece = bytes.get_mut(..length).unwrap_or_default();
-        let read = opened.volume.read_value(clusters, piece, offset);
-        read.with_context(|| opened.reading(file))?;
+        read(piece, offset)?;
         console.write_all(piece)?;
         offset += length as u64;
     }

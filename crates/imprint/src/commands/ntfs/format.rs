@@ -3,7 +3,7 @@
 use anyhow::Context;
 use imprint_image::Target as _;
 use imprint_image::disk::{ChainOptions, Fresh};
-use imprint_image::volume::{FormatOptions, NtfsTarget, VolumePath, open_for_format, open_volume};
+use imprint_image::volume::{FormatOptions, NtfsTarget, VolumePath, open_for_writing, open_volume};
 use imprint_partition::Occupied;
 use imprint_progress::Progress;
 use imprint_winvalues::tree::{File, Times, Tree};
@@ -27,7 +27,7 @@ pub(super) fn run(args: &FormatArgs, console: &mut Console) -> anyhow::Result<St
     }
     let fresh = Fresh { now: environment::now(), random: &environment::random };
     let ids = fresh.write_ids().context("failed to get random bytes")?;
-    let volume = open_for_format(&path, &ChainOptions::default(), ids)?;
+    let volume = open_for_writing(&path, &ChainOptions::default(), ids)?;
     let options = FormatOptions {
         cluster_size: args.cluster_size.map(|size| u32::try_from(size.0).unwrap_or(u32::MAX)),
         label: args.label.as_deref().unwrap_or_default().into(),

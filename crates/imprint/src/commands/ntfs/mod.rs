@@ -2,10 +2,16 @@
 
 mod cat;
 mod check;
+mod cp;
+mod cp_out;
+mod edit;
 mod facts;
 mod format;
 mod info;
 mod ls;
+mod mkdir;
+mod mv;
+mod rm;
 mod stat;
 
 use std::ffi::OsStr;
@@ -18,11 +24,14 @@ use imprint_image::volume::{ReadableVolume, VolumePath, open_volume};
 use imprint_ntfs::{FileReference, RecordNumber, UpCase, Volume};
 use imprint_winvalues::WinName;
 use imprint_winvalues::tree::TreePath;
+use serde::Serialize;
 
 use crate::cli::ntfs::NtfsVerb;
+use crate::cli::ntfs_edit::EditArgs;
 use crate::console::Console;
 use crate::error::CommandError;
 use crate::exit::Status;
+use crate::meter::{Bytes, counted};
 
 /// Does what a verb says.
 pub(super) fn run(verb: NtfsVerb, console: &mut Console) -> anyhow::Result<Status> {
@@ -31,6 +40,10 @@ pub(super) fn run(verb: NtfsVerb, console: &mut Console) -> anyhow::Result<Statu
         NtfsVerb::Ls(args) => ls::run(&args, console),
         NtfsVerb::Stat(args) => stat::run(&args, console),
         NtfsVerb::Cat(args) => cat::run(&args, console),
+        NtfsVerb::Cp(args) => cp::run(&args, console),
+        NtfsVerb::Mkdir(args) => mkdir::run(&args, console),
+        NtfsVerb::Mv(args) => mv::run(&args, console),
+        NtfsVerb::Rm(args) => rm::run(&args, console),
         NtfsVerb::Check(args) => check::run(&args, console),
         NtfsVerb::Format(args) => format::run(&args, console),
     }
@@ -113,6 +126,37 @@ fn shown(names: &[WinName]) -> String {
 /// A path of names that others own.
 fn path_of<'a>(names: &'a [WinName]) -> TreePath<'a> {
     TreePath(names.iter().collect())
+}
+
+/// Says what was done to a volume.
+fn tell_changed(
+    console: &mut Console,
+    args: &EditArgs,
+    (done, what): (&'static str, &'static str),
+    files: usize,
+    bytes: u64,
+) -> anyhow::Result<Status> {
+    if console.json() {
+        let volume = args.volume.to_string_lossy().into_owned();
+        console.print_json(&Changed { volume, done, files, bytes })?;
+    }
+    let files = counted(files as u64, what);
+    let path = args.volume.display();
+    if bytes > 0 {
+        let bytes = Bytes(bytes);
+        console.summary(&format_args!("{done} {files}, {bytes}, on {path}"))?;
+    } else {
+        console.summary(&format_args!("{done} {files} on {path}"))?;
+    }
+    Ok(Status::Done)
+}
+
+#[derive(Serialize)]
+struct Changed {
+    volume: String,
+    done: &'static str,
+    files: usize,
+    bytes: u64,
 }
 
 #[cfg(test)]
