@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use imprint_blockio::{Expected, ReadAt};
+use imprint_winvalues::fold_case;
 
 use crate::{AttributeKind, Corruption, FileValue, ReadError, RecordNumber, Structure, Volume};
 
@@ -18,9 +19,10 @@ const MIN_SIZE: u64 = 128 * 2;
 pub struct UpCase(Box<[u16]>);
 
 impl UpCase {
-    /// That of Windows since version 7.
-    pub(crate) fn usual() -> Self {
-        Self((0..=u16::MAX).map(imprint_winvalues::fold_case).collect())
+    /// The table that Windows gives to new volumes.
+    #[must_use]
+    pub fn windows() -> Self {
+        Self((0..=u16::MAX).map(fold_case).collect())
     }
 
     /// Units it has.

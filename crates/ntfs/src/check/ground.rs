@@ -42,7 +42,7 @@ impl<'d, D: ReadAt> Ground<'d, D> {
     pub(super) fn open(device: &'d D, found: &mut Findings) -> Result<Self, ReadError> {
         let (geometry, backup) = geometry(device, found)?;
         let (volume, mirror) = volume(device, geometry, found)?;
-        let (upcase, definitions) = (UpCase::usual(), Definitions::usual());
+        let (upcase, definitions) = (UpCase::windows(), Definitions::usual());
         let by = By { backup, mirror };
         let mut ground = Self { geometry, volume, upcase, definitions, by };
         ground.read_upcase(found);

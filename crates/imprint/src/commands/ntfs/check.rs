@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use imprint_image::disk::{ChainOptions, Fresh};
-use imprint_image::volume::{VolumePath, open_for_format, open_volume};
+use imprint_image::volume::{VolumePath, open_for_writing, open_volume};
 use imprint_ntfs::{RepairOptions, Repaired, Report, Severity, repair};
 use serde::Serialize;
 
@@ -35,7 +35,7 @@ fn mend(args: &CheckArgs, console: &mut Console) -> anyhow::Result<Status> {
     refuse_parent(&path.disk)?;
     let fresh = Fresh { now: environment::now(), random: &environment::random };
     let ids = fresh.write_ids().context("failed to get random bytes")?;
-    let volume = open_for_format(&path, &ChainOptions::default(), ids)?;
+    let volume = open_for_writing(&path, &ChainOptions::default(), ids)?;
     let options = RepairOptions { now: fresh.now, force: args.force };
     let device = volume.device()?;
     let repaired = watch(console.progress(), |progress| repair(&device, &options, progress))
