@@ -196,6 +196,9 @@ fn orphans_are_found() {
     });
     assert_eq!(text(&repaired.after), "");
     let all = paths(&device);
+    let path = tempfile::NamedTempFile::new().unwrap();
+    fs_err::write(path.path(), device.to_bytes()).unwrap();
+    volumes::judge(path.path());
     let deep = all.keys().find(|path| path.ends_with("inner/deep")).unwrap();
     assert!(deep.starts_with("found.000/"), "{deep}");
     assert_found(&device, &all);
