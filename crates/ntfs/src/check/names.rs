@@ -11,6 +11,7 @@ use super::report::{Findings, Problem, Subject};
 use super::rule::Rule;
 use super::state::{Facts, Map, flag, name_digest};
 use super::tree::Entry;
+use crate::encode::name_entry;
 use crate::{FileReference, RecordNumber, Structure};
 
 /// The directory that holds all others.
@@ -76,14 +77,21 @@ impl<D: ReadAt> Ground<'_, D> {
         }
         let state = map.state(reference.record);
         if !map.names.find(name_digest(directory.record, now, name.key)) {
-            let what = if state.is(flag::BROKEN) {
-                "leads to a record that is damaged"
+            let (rule, what) = if state.is(flag::BROKEN) {
+                (Rule::DamagedEntry, "leads to a record that is damaged")
             } else if state.is_file() {
-                "leads to a file that has no such name, or only once"
+                (Rule::StrayEntry, "leads to a file that has no such name, or only once")
             } else {
-                "leads to a record that is not in use"
+                (Rule::StrayEntry, "leads to a record that is not in use")
             };
-            return wrong(Rule::StrayEntry, Problem::Is(what));
+            wrong(rule, Problem::Is(what));
+            if rule == Rule::DamagedEntry {
+                // The only trace of the file: it is kept when the index is made anew.
+                let mut bytes = Vec::new();
+                name_entry(reference, entry.key, &mut bytes);
+                found.worn.kept.push((directory.record, bytes));
+            }
+            return;
         }
         if now != reference {
             let field = "use count of its reference";

@@ -236,6 +236,12 @@ pub(super) struct Worn {
     pub(super) records: BTreeSet<RecordNumber>,
     /// Those that are in no directory that is there.
     pub(super) orphans: BTreeSet<RecordNumber>,
+    /// Those of which not all attributes can be understood: nothing of them is written anew.
+    pub(super) broken: BTreeSet<RecordNumber>,
+    /// Entries that lead to damaged records, with their directories.
+    pub(super) kept: Vec<(RecordNumber, Vec<u8>)>,
+    /// A record of zeros is marked as in use: perhaps there was a file.
+    pub(super) zeroed: bool,
 }
 
 impl Worn {
@@ -269,6 +275,18 @@ impl Worn {
                 if is_index =>
             {
                 self.indexes.insert(record);
+            }
+            Rule::Signature
+            | Rule::UpdateSequence
+            | Rule::RecordHeader
+            | Rule::Attribute
+            | Rule::Residence
+            | Rule::Runs
+            | Rule::Size
+            | Rule::AttributeList
+            | Rule::Extension
+            | Rule::Unread => {
+                self.broken.insert(record);
             }
             Rule::Links | Rule::AttributeOrder | Rule::Instance => {
                 self.records.insert(record);

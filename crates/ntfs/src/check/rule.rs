@@ -146,6 +146,8 @@ rules! {
     MissingEntry, "missing-entry", Damage;
     /// Every entry of a directory is a name of a file.
     StrayEntry, "stray-entry", Inconsistent;
+    /// An entry leads to a record that can be read.
+    DamagedEntry, "damaged-entry", Damage;
     /// An entry leads to the file as it is now, and its key to its directory.
     EntryReference, "entry-reference", Damage;
     /// Names and entries of directories say that they are.

@@ -48,6 +48,8 @@ pub(super) mod flag {
     pub(crate) const NAMED: u16 = 0x80;
     /// It cannot be read, or is torn: whether it is in use is not known.
     pub(crate) const BROKEN: u16 = 0x100;
+    /// It is zeros: never used, or lost.
+    pub(crate) const ZEROS: u16 = 0x200;
 }
 
 impl State {

@@ -77,7 +77,7 @@ impl<D: ReadAt> Ground<'_, D> {
     fn header(&self, number: RecordNumber, bytes: &mut [u8], found: &mut Findings) -> State {
         let broken = State { flags: flag::BROKEN, ..State::default() };
         if bytes.iter().all(|&byte| byte == 0) {
-            return State::default();
+            return State { flags: flag::ZEROS, ..State::default() };
         }
         let at = self.volume.place_of(number);
         let signature = bytes.first_chunk().map_or(0, |&first| u32::from_le_bytes(first));
@@ -213,6 +213,7 @@ impl<D: ReadAt> Ground<'_, D> {
                 "continues a file that is not there"
             };
             found.structure(Rule::Extension, Structure::FileRecord(number), at + 0x20, what);
+            found.worn.broken.insert(base.record);
             let mut bytes = Vec::new();
             let Ok(offset) = self.volume.load(number, &mut bytes) else { continue };
             let record = Loaded { number, offset, bytes: &bytes };
@@ -300,6 +301,7 @@ impl<D: ReadAt> Ground<'_, D> {
         });
         let Some(bytes) = bytes.flatten() else { return };
         let mut differences = Differences::default();
+        let mut zeroed = false;
         let mut tell = |records, marked| {
             let (rule, what) = match marked {
                 true => (Rule::LostRecord, "is marked as in use and is not"),
@@ -312,6 +314,7 @@ impl<D: ReadAt> Ground<'_, D> {
             let mut expected = 0;
             for bit in 0..64 {
                 let state = map.state(RecordNumber(word * 64 + bit));
+                zeroed |= state.is(flag::ZEROS) && actual >> bit & 1 == 1;
                 // Of a broken record the bitmap knows best.
                 let used = if state.is(flag::BROKEN) {
                     actual >> bit & 1 == 1
@@ -323,6 +326,7 @@ impl<D: ReadAt> Ground<'_, D> {
             differences.compare(word * 64, expected, actual, &mut tell);
         }
         differences.end(&mut tell);
+        found.worn.zeroed = zeroed;
     }
 
     /// `$MFT` is where the boot sector says, without holes.

@@ -1,5 +1,12 @@
 //! Volumes damaged in one place each: the check tells it, and the strict checker of the tests objects as well.
 
+use std::io;
+use std::ops::Range;
+
+use imprint_blockio::ReadAt;
+use imprint_progress::Progress;
+
+use crate::check::text;
 use crate::check_volume::*;
 
 /// The record of `$Extend\$Reparse`, where mkntfs puts it, and that of `$ObjId` and `$Quota`.
@@ -367,6 +374,14 @@ fn damage_to_indexes_is_told() {
             b.put(second, b.number(first, 8), 8);
         });
     });
+    sample.check("index-depth", "index-depth", |v| {
+        let mut inner = 0;
+        v.record(folder, |r| {
+            let at = r.value(INDEX_ROOT, "$I30") + 32;
+            inner = r.number(at + r.number(at + 8, 2) - 8, 8);
+        });
+        v.block(folder, inner, |b| b.put(b.entry(1) + 12, 0, 2));
+    });
     sample.check("index-order", "index-order", |v| {
         v.block(folder, 0, |b| {
             let at = b.named("file 003");
@@ -450,4 +465,59 @@ fn damage_to_names_is_told() {
         v.record(points, |r| r.add(r.value(INDEX_ROOT, "$I30") + 32 + 16 + 0x3c, 1, 1));
     });
     insta::assert_snapshot!(sample.told());
+}
+
+/// A disk on which some bytes cannot be read.
+struct Worn<'a> {
+    bytes: &'a [u8],
+    bad: Range<u64>,
+}
+
+impl ReadAt for Worn<'_> {
+    fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        let end = offset.saturating_add(buf.len() as u64);
+        if offset < self.bad.end && self.bad.start < end {
+            return Err(io::Error::other("bad sector"));
+        }
+        self.bytes.read_exact_at(buf, offset)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.bytes.len() as u64)
+    }
+}
+
+/// What cannot be read is told, and all else is checked.
+#[track_caller]
+fn check_unread(sample: &Sample, at: usize, expected: &[&str]) {
+    let mut bytes = Bytes(sample.bytes.clone());
+    let bitmap = bytes.run(6, DATA, "");
+    bytes.0[bitmap + 400] = 1;
+    let bad = at as u64..at as u64 + 512;
+    let found = imprint_ntfs::check(&Worn { bytes: &bytes.0, bad }, &Progress::new()).unwrap();
+    let found = text(&found);
+    for expected in expected {
+        assert!(found.contains(expected), "{expected}:\n{found}");
+    }
+}
+
+#[test]
+fn bytes_that_cannot_be_read_are_told() {
+    let sample = Sample::new();
+    let bytes = Bytes(sample.bytes.clone());
+    let (large, folder) = (bytes.named("large"), bytes.named("folder"));
+    let lost = "[lost-cluster] cluster 3200: ";
+    let record = "[unread] $DATA of file record 0: 1024 bytes cannot be read: other error";
+    check_unread(&sample, Bytes::place(large), &[record, lost, "[damaged-entry] entry \"large\""]);
+    let block = bytes.run(folder, INDEX_ALLOCATION, "$I30");
+    let unread = format!("[unread] $INDEX_ALLOCATION of file record {folder}: 4096 bytes");
+    check_unread(&sample, block, &[&unread, lost, "[missing-entry] "]);
+    let upcase = "[unread] $DATA of file record 10: 131072 bytes";
+    check_unread(&sample, bytes.run(10, DATA, ""), &[upcase, lost]);
+    let descriptors = "[unread] $DATA of file record 9: ";
+    check_unread(&sample, bytes.run(9, DATA, "$SDS"), &[descriptors, lost]);
+    let bitmap = "[unread] $DATA of file record 6: 512 bytes";
+    check_unread(&sample, bytes.run(6, DATA, ""), &[bitmap]);
+    let last = "[unread] copy of the NTFS boot sector: 512 bytes";
+    check_unread(&sample, sample.bytes.len() - 512, &[last, lost]);
 }

@@ -196,6 +196,9 @@ fn orphans_are_found() {
     });
     assert_eq!(text(&repaired.after), "");
     let all = paths(&device);
+    let path = tempfile::NamedTempFile::new().unwrap();
+    fs_err::write(path.path(), device.to_bytes()).unwrap();
+    volumes::judge(path.path());
     let deep = all.keys().find(|path| path.ends_with("inner/deep")).unwrap();
     assert!(deep.starts_with("found.000/"), "{deep}");
     assert_found(&device, &all);
@@ -232,11 +235,48 @@ fn what_cannot_be_mended_stays_marked_and_loses_nothing() {
     });
     let left = text(&repaired.after);
     assert!(left.contains("[signature]") && left.contains("[lost-cluster]"), "{left}");
+    // Its name is left, as the only trace.
+    assert!(left.contains("entry \"large\" of directory 5: leads to a record that is damaged"));
     assert!(left.contains("it is marked as dirty") && !left.contains("[links]"), "{left}");
     let volume = Volume::open(&device).unwrap();
     let bitmap = volume.file(RecordNumber(6)).unwrap().unwrap();
     let same = |value: &FileValue| matches!(value, FileValue::Clusters(_));
     assert!(bitmap.attributes.iter().any(|found| same(&found.value)));
+}
+
+/// A record that was lost to zeros: its clusters are kept, and its directory, made anew, keeps its name.
+#[test]
+fn records_of_zeros_are_not_taken_for_free() {
+    let sample = Sample::new();
+    let large = Bytes(sample.bytes.clone()).named("large");
+    let (repaired, _) = run(&sample, |v| v.0[Bytes::place(large)..][..RECORD].fill(0));
+    let left = text(&repaired.after);
+    assert!(left.contains("[lost-record]") && left.contains("[lost-cluster]"), "{left}");
+    // Without clusters that belong to nothing there was no file.
+    let gone = large - 1;
+    let (repaired, _) = run(&sample, |v| {
+        v.0[Bytes::place(gone)..][..RECORD].fill(0);
+        let at = v.run(0, BITMAP, "");
+        v.0[at + gone / 8] |= 1 << (gone % 8);
+    });
+    assert_eq!(text(&repaired.after), "");
+}
+
+/// A file of which an attribute cannot be understood is not written anew: it would lose it.
+#[test]
+fn files_that_are_not_understood_are_left_alone() {
+    let sample = Sample::new();
+    let large = Bytes(sample.bytes.clone()).named("large");
+    let mut damaged = Vec::new();
+    let (repaired, device) = run(&sample, |v| {
+        v.record(large, |r| {
+            r.put(0x12, 9, 2);
+            r.put(r.pairs(DATA, ""), 0x99, 1);
+        });
+        damaged.extend_from_slice(&v.0[Bytes::place(large)..][..RECORD]);
+    });
+    assert!(text(&repaired.after).contains("[links]"));
+    assert_eq!(device.to_bytes()[Bytes::place(large)..][..RECORD], damaged);
 }
 
 #[test]

@@ -37,9 +37,9 @@ pub(super) fn adopt<D: WriteAt>(
     let lists = Lists::read(editor, &BTreeSet::new(), progress)?;
     let mut taken = HashSet::new();
     let mut found = None;
-    for &record in orphans {
+    for (record, names) in homeless(editor, orphans, &lists.map)? {
         let file = lists.reference(record);
-        for (parent, name) in homeless(editor, record, &lists.map)? {
+        for (parent, name) in names {
             let now = lists.reference(parent.record);
             let is_there = lists.map.state(parent.record).is(flag::DIRECTORY);
             // Only the use count is wrong: the name is not.
@@ -57,34 +57,42 @@ pub(super) fn adopt<D: WriteAt>(
             editor.readdress(file, parent.record, to, Some(&name))?;
             indexes.extend([to.record, parent.record]);
             steps.push(Step::Found(record));
-            break;
         }
     }
     Ok(())
 }
 
-/// The names of a file, but short ones, whose directories are not there, or are below the file itself.
+/// Files, and those of their names, but short ones, whose directories are not there, or are below the file itself.
+type Homeless = Vec<(RecordNumber, Vec<(FileReference, WinName)>)>;
+
 fn homeless<D: WriteAt>(
     editor: &Editor<D>,
-    record: RecordNumber,
+    orphans: &BTreeSet<RecordNumber>,
     map: &Map,
-) -> Result<Vec<(FileReference, WinName)>, RepairError> {
+) -> Result<Homeless, RepairError> {
     let quiet = &mut Findings::quiet();
     let ground = Ground::open(editor.volume().device(), quiet).map_err(CheckError::from)?;
     let mut copy = Map::new(0, 0, 1);
+    copy.budget = u64::MAX;
     copy.states.clone_from(&map.states);
-    let looped = is_on_loop(map, record);
-    let names = ground.with_file(record, &mut copy, |file, map| {
-        let names = file.names().filter_map(|(value, at)| FileName::read(value, at));
-        let names = names.filter(|name| name.disk.namespace != namespace::DOS);
-        let lost = |name: &FileName<'_>| {
-            let parent = name.parent();
-            let there = map.state(parent.record).is(flag::DIRECTORY);
-            looped || !there || parent != map.reference(parent.record)
-        };
-        names.filter(lost).map(|name| (name.parent(), name.name())).collect()
-    });
-    Ok(names.unwrap_or_default())
+    let mut all = Homeless::new();
+    for &record in orphans {
+        let looped = is_on_loop(map, record);
+        let names = ground.with_file(record, &mut copy, |file, map| {
+            let names = file.names().filter_map(|(value, at)| FileName::read(value, at));
+            let names = names.filter(|name| name.disk.namespace != namespace::DOS);
+            let lost = |name: &FileName<'_>| {
+                let parent = name.parent();
+                let there = map.state(parent.record).is(flag::DIRECTORY);
+                looped || !there || parent != map.reference(parent.record)
+            };
+            let mut met = BTreeSet::new();
+            let names = names.filter(lost).filter(|name| met.insert(name.parent().record));
+            names.map(|name| (name.parent(), name.name())).collect::<Vec<_>>()
+        });
+        all.push((record, names.unwrap_or_default()));
+    }
+    Ok(all)
 }
 
 /// Whether the way up from a directory leads back to it.

@@ -33,7 +33,7 @@ pub(super) fn rebuild<D: WriteAt>(
             if is_clusters {
                 clusters(&map, word, actual, all_known)
             } else {
-                records(&map, word, actual)
+                records(&map, word, actual, all_known)
             }
         };
         let marked = change(device, what, &bitmap, &wanted, true)?;
@@ -71,10 +71,11 @@ fn clusters(map: &Map, word: u64, actual: u64, all_known: bool) -> u64 {
 }
 
 /// 64 bits of `$MFT:$BITMAP` as they should be; of broken records it knows best itself.
-fn records(map: &Map, word: u64, actual: u64) -> u64 {
+fn records(map: &Map, word: u64, actual: u64, all_known: bool) -> u64 {
     (0..64).fold(0, |bits, bit| {
         let state = map.state(RecordNumber(word * 64 + bit));
-        let kept = state.is(flag::BROKEN) && actual >> bit & 1 == 1;
+        let doubtful = state.is(flag::BROKEN) || state.is(flag::ZEROS) && !all_known;
+        let kept = doubtful && actual >> bit & 1 == 1;
         bits | u64::from(kept || state.is(flag::IN_USE)) << bit
     })
 }

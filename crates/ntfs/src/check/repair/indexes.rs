@@ -34,14 +34,26 @@ pub(super) fn rebuild<D: WriteAt>(
     let mut editor = Editor::open(device, edit)?;
     let mut indexes: BTreeSet<RecordNumber> = worn.indexes.clone();
     let lists = Lists::read(&editor, &BTreeSet::new(), progress)?;
+    let is_broken = |record: &RecordNumber| worn.broken.contains(record);
     for &record in worn.records.iter().filter(|record| record.0 >= FIRST_FILE) {
+        if is_broken(&record) {
+            continue;
+        }
         // What cannot be read cannot be written; the report that remains tells of it.
         if editor.rewrite(lists.reference(record)).is_ok() {
             steps.push(Step::File(record));
         }
     }
-    adopt::adopt(&mut editor, &worn.orphans, &mut indexes, steps, progress)?;
-    let lists = Lists::read(&editor, &indexes, progress)?;
+    let orphans: BTreeSet<RecordNumber> =
+        worn.orphans.iter().copied().filter(|record| !is_broken(record)).collect();
+    adopt::adopt(&mut editor, &orphans, &mut indexes, steps, progress)?;
+    indexes.retain(|record| !is_broken(record));
+    let mut lists = Lists::read(&editor, &indexes, progress)?;
+    for (record, entry) in &worn.kept {
+        if let Some(entries) = lists.names.get_mut(record) {
+            entries.push(entry.clone());
+        }
+    }
     let mut rebuild = |record: RecordNumber, rebuilt, entries: &[Vec<u8>]| {
         if editor.rebuild_index(lists.reference(record), rebuilt, entries).is_ok() {
             steps.push(Step::Index(record));

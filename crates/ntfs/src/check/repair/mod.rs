@@ -195,6 +195,9 @@ fn is_sound_but_for_mark(report: &Report) -> bool {
 
 /// Whether all that is in use is known: else nothing may be marked as free.
 fn is_all_known(found: &Findings) -> bool {
+    if found.worn.zeroed && found.has(Rule::LostCluster) {
+        return false;
+    }
     let unknown = [
         Rule::Unread,
         Rule::Mft,
