@@ -169,8 +169,8 @@ impl<D: ReadAt> Volume<D> {
         record: &FileRecord<'_>,
         lost: &mut impl FnMut(RecordNumber, SweptLoss),
     ) -> Result<Option<Swept>, ReadError> {
-        if record.base().is_some() {
-            return Ok(None);
+        if let Some(base) = record.base() {
+            return self.check_base(record.number(), base).map(|()| None);
         }
         let file = self.gathered(record, |BrokenAttribute { kind, name, error }| {
             if kind == AttributeKind::DATA && !name.is_empty() {
@@ -180,6 +180,25 @@ impl<D: ReadAt> Volume<D> {
             if kind == AttributeKind::DATA || wanted(kind) { Err(error) } else { Ok(()) }
         })?;
         self.swept_file(file).map(Some)
+    }
+
+    /// Proves that the file that a record continues is there: else what the record holds would be lost unsaid.
+    fn check_base(&self, number: RecordNumber, base: FileReference) -> Result<(), ReadError> {
+        let mut bytes = Vec::new();
+        let is_there = |found: Option<FileRecord<'_>>| {
+            found.is_some_and(|found| found.base().is_none() && found.reference() == base)
+        };
+        if base.record.0 < self.records() {
+            match self.record(base.record, &mut bytes) {
+                // One that cannot be read is told in its turn.
+                Err(_) => return Ok(()),
+                Ok(found) if is_there(found) => return Ok(()),
+                Ok(_) => {}
+            }
+        }
+        let (structure, at) = (Structure::FileRecord(number), self.place_of(number) + 0x20);
+        let (field, expected) = ("files that it continues", imprint_blockio::Expected::Exactly(1));
+        Err(crate::Corruption::number(structure, at, field, expected, 0).into())
     }
 
     fn swept_file(&self, file: File) -> Result<Swept, ReadError> {

@@ -21,6 +21,8 @@ mod golden;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod hostile_ntfs;
+#[cfg(test)]
 mod imagex;
 #[cfg(test)]
 mod interop_images;
