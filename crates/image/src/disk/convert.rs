@@ -7,6 +7,7 @@ use imprint_vdisk::{Chain, Container, Format, Kind};
 
 use super::copy::{CopyOptions, copy_disk};
 use super::error::DiskError;
+use super::in_use::InUse;
 use super::make::{Making, Naming, Shape};
 use super::measure::data_bytes;
 use super::open::Fresh;
@@ -24,6 +25,8 @@ pub struct ConvertTo {
     pub block_size: Option<u32>,
     /// How to copy.
     pub copy: CopyOptions,
+    /// Leave out the clusters that NTFS volumes do not use.
+    pub used_only: bool,
 }
 
 /// What a conversion did.
@@ -62,12 +65,19 @@ pub fn convert_disk(
         }
     };
     progress.begin("measuring", 0, 0);
-    let data = data_bytes(source, progress)?;
+    let used = to.used_only.then(|| InUse::new(source)).transpose()?;
+    let data = match &used {
+        Some(used) => data_bytes(used, progress)?,
+        None => data_bytes(source, progress)?,
+    };
     progress.begin("copying", data, 0);
     let making = Making::begin(path, naming, fresh)?;
     let new = shape.new_disk(size, None, fresh)?;
     let target = making.container(to.format, &new, fresh)?;
-    copy_disk(source, &*target, to.copy, progress)?;
+    match &used {
+        Some(used) => copy_disk(used, &*target, to.copy, progress)?,
+        None => copy_disk(source, &*target, to.copy, progress)?,
+    }
     progress.begin("finishing", 0, 0);
     target.close()?;
     making.finish()?;

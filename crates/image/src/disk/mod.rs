@@ -16,6 +16,7 @@ mod convert;
 mod copy;
 mod early;
 mod error;
+mod in_use;
 mod inspect;
 mod make;
 mod measure;

@@ -70,6 +70,7 @@ fn grow_in_copy(
         size: Some(size),
         block_size: None,
         copy: CopyOptions::default(),
+        used_only: false,
     };
     let naming = Naming { replace: true, ..Naming::default() };
     convert_disk(&source.chain, path, to, naming, fresh, progress)?;

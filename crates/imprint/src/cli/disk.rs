@@ -215,6 +215,9 @@ pub(crate) struct ConvertArgs {
     /// Format of IN; without it its contents say
     #[arg(long, value_name = "FORMAT")]
     pub(crate) input_format: Option<FormatName>,
+    /// Leave out what NTFS volumes that were closed do not use: it becomes zeros
+    #[arg(long)]
+    pub(crate) used: bool,
     #[command(flatten)]
     pub(crate) shape: ShapeArgs,
     #[command(flatten)]

@@ -30,6 +30,7 @@ fn run(args: &ConvertArgs, done: &str, console: &mut Console) -> anyhow::Result<
         size: None,
         block_size: block_size(args.shape.block_size)?,
         copy: CopyOptions::default(),
+        used_only: args.used,
     };
     let naming = naming(args.room);
     let converted = watch(console.progress(), |progress| {
