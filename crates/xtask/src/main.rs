@@ -68,6 +68,8 @@ enum BenchChore {
     Wim(bench::WimBench),
     /// Convert, flatten, merge and read disk files beside qemu-img and cp, in turn, on a 4 GiB volume.
     Disk(bench::DiskBench),
+    /// NTFS volumes beside wimlib-imagex and partclone
+    Ntfs(bench::NtfsBench),
 }
 
 #[derive(Debug, Subcommand)]
@@ -102,5 +104,6 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Testdata(suite) => testdata::run(&workspace, &suite),
         Chore::Bench { command: BenchChore::Wim(options) } => bench::wim(&workspace, &options),
         Chore::Bench { command: BenchChore::Disk(options) } => bench::disk(&workspace, &options),
+        Chore::Bench { command: BenchChore::Ntfs(options) } => bench::ntfs(&workspace, &options),
     }
 }

@@ -42,7 +42,7 @@ pub(super) struct Corpus {
 /// How much there is below a folder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Count {
-    files: u64,
+    pub(super) files: u64,
     dirs: u64,
     pub(super) bytes: u64,
 }

@@ -7,6 +7,7 @@ mod disk_works;
 mod ground;
 mod machine;
 mod measure;
+mod ntfs;
 mod report;
 mod volume;
 mod works;
@@ -22,6 +23,7 @@ use corpus::{Corpus, Count, Size};
 pub(crate) use disk::{DiskBench, disk};
 use ground::Ground;
 use measure::{Sample, Series};
+pub(crate) use ntfs::{NtfsBench, ntfs};
 use report::Row;
 use works::{Side, Work};
 
