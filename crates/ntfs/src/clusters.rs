@@ -62,7 +62,8 @@ impl Clusters {
     ) -> Result<Self, Corruption> {
         let mut clusters = Self {
             structure,
-            runs: Vec::new(),
+            // Most values have one, and there are many values.
+            runs: Vec::with_capacity(1),
             cluster_size: cluster_size.into(),
             size: first.size,
             initialised: first.initialised,

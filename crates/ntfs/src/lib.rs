@@ -16,6 +16,11 @@
 //! **Filling.** [`Plan`] lays out a volume for a tree of files before the first byte of data comes; [`Filling`] takes
 //! the data from any number of threads and makes the volume whole at the end.
 //!
+//! **Compressed files.** [`Volume::read_value`] decompresses LZNT1; what Windows itself compressed beside a file is read
+//! by [`Volume::system_reader`], which [`Swept::overlay`] leads to.
+//!
+//! **State.** [`Volume::state`] says whether a volume was left in order; one that was not must not be changed.
+//!
 //! **Limits.** NTFS 3.0 and 3.1, sectors of 256 to 4096 bytes, clusters of up to 2 MiB, file records of up to
 //! 4 KiB.
 #![forbid(unsafe_code)]

@@ -169,8 +169,8 @@ impl<D: ReadAt> Volume<D> {
         record: &FileRecord<'_>,
         lost: &mut impl FnMut(RecordNumber, SweptLoss),
     ) -> Result<Option<Swept>, ReadError> {
-        if record.base().is_some() {
-            return Ok(None);
+        if let Some(base) = record.base() {
+            return self.check_base(record.number(), base).map(|()| None);
         }
         let file = self.gathered(record, |BrokenAttribute { kind, name, error }| {
             if kind == AttributeKind::DATA && !name.is_empty() {
@@ -182,11 +182,31 @@ impl<D: ReadAt> Volume<D> {
         self.swept_file(file).map(Some)
     }
 
+    /// Proves that the file that a record continues is there: else what the record holds would be lost unsaid.
+    fn check_base(&self, number: RecordNumber, base: FileReference) -> Result<(), ReadError> {
+        let mut bytes = Vec::new();
+        let is_there = |found: Option<FileRecord<'_>>| {
+            found.is_some_and(|found| found.base().is_none() && found.reference() == base)
+        };
+        if base.record.0 < self.records() {
+            match self.record(base.record, &mut bytes) {
+                // One that cannot be read is told in its turn.
+                Err(_) => return Ok(()),
+                Ok(found) if is_there(found) => return Ok(()),
+                Ok(_) => {}
+            }
+        }
+        let (structure, at) = (Structure::FileRecord(number), self.place_of(number) + 0x20);
+        let (field, expected) = ("files that it continues", imprint_blockio::Expected::Exactly(1));
+        Err(crate::Corruption::number(structure, at, field, expected, 0).into())
+    }
+
     fn swept_file(&self, file: File) -> Result<Swept, ReadError> {
         let record = file.reference.record;
         let mut information = None;
-        let mut names = Vec::new();
-        let mut streams = Vec::new();
+        // Most files have one of each, and there are many files.
+        let mut names = Vec::with_capacity(1);
+        let mut streams = Vec::with_capacity(1);
         let mut extras = SweptExtras::default();
         let mut has_extras = false;
         for attribute in file.attributes {
@@ -231,7 +251,9 @@ impl<D: ReadAt> Volume<D> {
             let expected = imprint_blockio::Expected::Exactly(1);
             crate::Corruption::number(structure, self.place_of(record), "attributes", expected, 0)
         })?;
-        streams.sort_by_key(|stream| !stream.name.is_empty());
+        streams.sort_by_key(|stream: &SweptStream| !stream.name.is_empty());
+        names.shrink_to_fit();
+        streams.shrink_to_fit();
         Ok(Swept {
             reference: file.reference,
             is_directory: file.is_directory,

@@ -19,7 +19,7 @@ const MIN_SIZE: u64 = 128 * 2;
 pub struct UpCase(Box<[u16]>);
 
 impl UpCase {
-    /// The table that Windows gives to new volumes.
+    /// The table that Windows gives to new volumes since version 7.
     #[must_use]
     pub fn windows() -> Self {
         Self((0..=u16::MAX).map(fold_case).collect())

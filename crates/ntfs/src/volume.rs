@@ -49,9 +49,11 @@ impl<D: ReadAt> Volume<D> {
     /// Finds the parts of `$MFT` that its attribute list names. The record of each lies in the parts before it.
     fn find_rest(&mut self, bytes: &[u8], at: u64) -> Result<(), ReadError> {
         let clusters = self.geometry.clusters();
-        let Some(record) = FileRecord::parse(bytes, MFT, at, clusters)? else { return Ok(()) };
+        let Some(record) = FileRecord::parse(bytes, MFT, at, clusters)? else {
+            return Err(unused(at).into());
+        };
         let Some(list) = record.find(AttributeKind::ATTRIBUTE_LIST)? else {
-            return Ok(self.mft.check_size(at)?);
+            return Ok(self.check_mft(at)?);
         };
         let mut records = Records::new(&record);
         for entry in self.list(&list)? {
@@ -64,7 +66,20 @@ impl<D: ReadAt> Volume<D> {
                 self.mft.add(part.offset, &next)?;
             }
         }
-        Ok(self.mft.check_size(at)?)
+        Ok(self.check_mft(at)?)
+    }
+
+    /// Holds the size of `$MFT`, whose record stands at `at`, against the volume: else a hole without end would be
+    /// gone over without end.
+    fn check_mft(&self, at: u64) -> Result<(), Corruption> {
+        self.mft.check_size(at)?;
+        let (size, geometry) = (self.mft.size(), &self.geometry);
+        let limit = geometry.clusters().saturating_mul(geometry.cluster_size.into());
+        if size > limit {
+            let (field, expected) = ("bytes of file records", Expected::AtMost(limit));
+            return Err(Corruption::number(self.mft.structure(), at, field, expected, size));
+        }
+        Ok(())
     }
 
     /// Finds `$MFT` anew, after it has grown.
@@ -203,6 +218,12 @@ pub(crate) fn join(number: RecordNumber, at: u64, bytes: &mut [u8]) -> Result<()
     Protected::record(number, at).join_sectors(bytes)
 }
 
+/// The first record, which stands at `at`, says that it is not in use.
+const fn unused(at: u64) -> Corruption {
+    let structure = Structure::FileRecord(MFT);
+    Corruption::code(structure, at + 0x16, "flags", Expected::Exactly(1), 0)
+}
+
 /// Reads the first record of `$MFT` from where the boot sector says it is, and joins its sectors.
 fn first_record(device: &impl ReadAt, geometry: &Geometry) -> Result<FirstRecord, ReadError> {
     let at = geometry.mft.0 * u64::from(geometry.cluster_size);
@@ -233,8 +254,7 @@ struct FirstRecord {
 fn first_part(bytes: &[u8], at: u64, geometry: &Geometry) -> Result<Clusters, ReadError> {
     let structure = Structure::FileRecord(MFT);
     let Some(record) = FileRecord::parse(bytes, MFT, at, geometry.clusters())? else {
-        let (expected, field) = (Expected::Exactly(1), "flags");
-        return Err(Corruption::code(structure, at + 0x16, field, expected, 0).into());
+        return Err(unused(at).into());
     };
     let structure = Structure::Attribute(MFT, AttributeKind::DATA);
     let missing = |field| Corruption::number(structure, at, field, Expected::Exactly(1), 0);

@@ -51,8 +51,8 @@ pub(super) fn join<D: ReadAt>(
     } else {
         BirthIds::new()
     };
+    let root = all.find(ROOT).ok_or(SourceError::NoRoot)?;
     let entries = Entries::new(&all);
-    let root = entries.find(ROOT).ok_or(SourceError::NoRoot)?;
     let mut joining = Joining {
         volume,
         security,
@@ -99,8 +99,6 @@ struct Entry {
 struct Entries {
     /// Sorted by directory, then as a directory sorts its names.
     entries: Vec<Entry>,
-    /// By record: index among all files.
-    places: HashMap<u64, u32>,
     /// Names whose directory is not there, is none, or is another by now: file and name.
     dangling: Vec<(u32, u32)>,
 }
@@ -108,17 +106,11 @@ struct Entries {
 impl Entries {
     fn new(all: &AllFiles) -> Self {
         let index = |position: usize| u32::try_from(position).unwrap_or(u32::MAX);
-        let places: HashMap<u64, u32> = all
-            .files
-            .iter()
-            .enumerate()
-            .map(|(position, file)| (file.reference.record.0, index(position)))
-            .collect();
         let mut entries = Vec::with_capacity(all.files.len());
         let mut dangling = Vec::new();
         for (position, file) in all.files.iter().enumerate() {
             for (number, name) in file.names.iter().enumerate() {
-                let directory = places.get(&name.parent.record.0).copied();
+                let directory = all.find(name.parent.record.0);
                 let parent = directory.and_then(|place| all.files.get(place as usize));
                 let fits = parent
                     .is_some_and(|parent| parent.is_directory && parent.reference == name.parent);
@@ -142,11 +134,7 @@ impl Entries {
                 _ => Ordering::Equal,
             })
         });
-        Self { entries, places, dangling }
-    }
-
-    fn find(&self, record: u64) -> Option<u32> {
-        self.places.get(&record).copied()
+        Self { entries, dangling }
     }
 
     /// The names in a directory.
@@ -221,6 +209,13 @@ impl<D: ReadAt> Joining<'_, D> {
         seen.is_some_and(|seen| !std::mem::replace(seen, true))
     }
 
+    /// Takes a name out of its file: there are many, and each is added once.
+    fn take_name(&mut self, entry: Entry) -> Option<FileName> {
+        let file = self.all.get_mut(entry.file as usize)?;
+        let FileName { parent, namespace, name } = file.names.get_mut(entry.name as usize)?;
+        Some(FileName { parent: *parent, namespace: *namespace, name: std::mem::take(name) })
+    }
+
     /// Adds a name of a directory.
     fn add(
         &mut self,
@@ -235,7 +230,8 @@ impl<D: ReadAt> Joining<'_, D> {
         if is_directory && !first {
             return Ok(());
         }
-        let Some(name) = file.names.get(entry.name as usize).cloned() else { return Ok(()) };
+        let Some(name) = self.take_name(entry) else { return Ok(()) };
+        let Some(file) = self.all.get(entry.file as usize) else { return Ok(()) };
         let short = short_name(&file.names, &name);
         let path = format!("{}\\{}", parent.path, name.name);
         let mut wanted = parent.name.filter(|_| record >= FIRST_USER);
@@ -318,6 +314,7 @@ impl<D: ReadAt> Joining<'_, D> {
             file.streams.push(self.system_stream(data));
         }
         let has_reparse = extras.reparse.is_some();
+        file.streams.reserve_exact(streams.len() + usize::from(has_reparse));
         for stream in streams {
             let is_empty = matches!(&stream.value, SweptValue::Resident(bytes) if bytes.is_empty());
             let is_needless = is_directory || has_reparse && is_empty;

@@ -20,6 +20,14 @@ pub(super) struct AllFiles {
     pub(super) lost: Vec<(RecordNumber, SweptLoss)>,
 }
 
+impl AllFiles {
+    /// Index of the file whose first record this is.
+    pub(super) fn find(&self, record: u64) -> Option<u32> {
+        let found = self.files.binary_search_by_key(&record, |file| file.reference.record.0);
+        found.ok().and_then(|position| u32::try_from(position).ok())
+    }
+}
+
 /// Reads them.
 ///
 /// # Errors
@@ -59,7 +67,8 @@ pub(super) fn sweep<D: ReadAt>(
     progress.check()?;
     let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.sort_by_key(|(piece, _)| *piece);
-    let mut all = AllFiles::default();
+    let count = done.iter().map(|(_, piece)| piece.files.len()).sum();
+    let mut all = AllFiles { files: Vec::with_capacity(count), broken: Vec::new() };
     for (_, mut piece) in done {
         all.files.append(&mut piece.files);
         all.broken.append(&mut piece.broken);

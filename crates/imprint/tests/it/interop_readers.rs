@@ -23,7 +23,7 @@ fn check(mebibytes: u64, sector_size: u32, cluster_size: u32, filling: Filling) 
 
 #[test]
 fn all_programs_see_the_same_on_a_volume_of_ntfs_3g() {
-    let found = check(128, 512, 4096, Filling::Everything);
+    let found = check(64, 512, 4096, Filling::Everything);
     // That there is something to agree about.
     let row = |path: &str| &found.rows[path];
     assert_eq!(row("/small")["streams"], ":|:empty|:one|:two");
@@ -43,14 +43,14 @@ fn all_programs_see_the_same_on_a_volume_of_ntfs_3g() {
 fn all_programs_see_the_same_on_ntfs_volumes_of_any_cluster_size() {
     for cluster_size in [512, 1024, 2048, 8192, 16384, 65536] {
         if soak::is_on() || cluster_size == 512 || cluster_size == 65536 {
-            check(128, 512, cluster_size, Filling::Everything);
+            check(64, 512, cluster_size, Filling::Everything);
         }
     }
 }
 
 #[test]
 fn all_programs_see_the_same_on_an_ntfs_volume_of_long_sectors() {
-    check(128, 4096, 4096, Filling::Everything);
+    check(64, 4096, 4096, Filling::Everything);
 }
 
 #[test]
@@ -67,5 +67,5 @@ fn all_programs_see_the_same_in_an_ntfs_file_of_many_runs() {
 
 #[test]
 fn all_programs_see_the_same_in_an_ntfs_file_of_many_names() {
-    check(128, 512, 4096, Filling::Links(soak::rounds(300, 4000)));
+    check(64, 512, 4096, Filling::Links(soak::rounds(300, 4000)));
 }

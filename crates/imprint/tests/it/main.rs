@@ -21,6 +21,8 @@ mod golden;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod hostile_ntfs;
+#[cfg(test)]
 mod imagex;
 #[cfg(test)]
 mod interop_images;
@@ -34,6 +36,8 @@ mod interop_trees;
 mod kill;
 #[cfg(test)]
 mod ntfs_check;
+#[cfg(test)]
+mod ntfs_edit;
 #[cfg(test)]
 mod ntfs_verbs;
 #[cfg(test)]

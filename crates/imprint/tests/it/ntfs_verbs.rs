@@ -205,6 +205,37 @@ fn streams_have_names() {
 }
 
 #[test]
+fn interop_compressed_data_is_plain_and_encrypted_data_is_refused() {
+    let world = World::new();
+    ntfs_volume(&world.path("volume"), 16);
+    let at = Mount::ntfs(&world.path("volume"), &world.path("at"), "rw,compression");
+    world.shell("mkdir at/folder && setfattr -h -n system.ntfs_attrib_be -v 0x00000810 at/folder");
+    let text = Kind::Text.bytes(300_000, 1);
+    world.write("at/folder/text", &text);
+    world.write("at/secret", vec![7; 5000]);
+    drop(at);
+    assert!(ntfs(&world, &["cat", "volume", "folder/text"]).bytes == text);
+    let found = ntfs(&world, &["stat", "volume", "folder/text", "--json"]).json();
+    let data = found["values"].as_array().unwrap().iter().find(|v| v["kind"] == "$DATA").unwrap();
+    assert_eq!((&data["compressed"], &data["size"]), (&true.into(), &300_000.into()));
+    assert!(data["allocated"].as_u64().unwrap() < 300_000, "{data}");
+    let found = ntfs(&world, &["stat", "volume", "secret", "--json"]).json();
+    let record = usize::try_from(found["record"].as_u64().unwrap()).unwrap();
+    let mut bytes = world.read("volume");
+    // mkntfs puts $MFT at the fourth cluster.
+    let record = &mut bytes[4 * 4096 + record * 1024..][..1024];
+    let mut at = usize::from(record[0x14]);
+    while record[at] != 0x80 {
+        at += usize::from(record[at + 4]);
+    }
+    record[at + 13] |= 0x40;
+    world.write("volume", bytes);
+    let ran = world.imprint(&["ntfs", "cat", "volume", "secret"]);
+    assert_eq!((ran.status, ran.out.as_str()), (Some(1), ""), "{ran:?}");
+    assert!(ran.err.contains("/secret on volume is encrypted"), "{ran:?}");
+}
+
+#[test]
 fn volumes_that_were_not_left_in_order_are_captured_with_a_warning() {
     let world = World::new();
     ntfs_volume(&world.path("volume"), 16);

@@ -81,6 +81,10 @@ fn check(algorithm: u8, compress: &'static str, chunk_size: &'static str, by_wim
         let other = world.done(&["ntfs", "cat", "volume", &format!("{name}:other")]).out;
         assert_eq!(other, "other\n");
     }
+    let found = world.done(&["ntfs", "stat", "volume", "long", "--json"]).json();
+    let expected =
+        format!("{}{}", compress.to_uppercase(), if algorithm == 1 { "" } else { chunk_size });
+    assert_eq!(found["reparse_point"]["compression"], expected);
     for threads in ["--threads=1", "--threads=4"] {
         world.done(&["capture", "volume", "a.wim", "--compress=xpress", threads]);
         world.wimlib(&["verify", "a.wim"]);

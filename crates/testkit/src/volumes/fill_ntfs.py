@@ -89,7 +89,7 @@ def everything():
             file.write(b"end")
     # As large as the volume is not.
     with open("hollow", "wb") as file:
-        file.truncate(400 << 20)
+        file.truncate(80 << 20)
     linked("many names", 150)
     pieces("in pieces", 120)
     os.mkdir("secured")

@@ -2,18 +2,21 @@
 //! the programs of ntfs-3g.
 //!
 //! ```text
-//!   volume ── check_ntfs.py, ntfsfix -n, ntfsinfo -m, ntfsresize -i ──► what they complain of
+//!   volume ── check_ntfs.py, ntfsfix -n, ntfsinfo -m, ntfsresize -i, fsstat ──► what they complain of
 //!      └─► copy, filled and emptied by ntfs-3g ── check_ntfs.py --lenient ──►
 //! ```
 //!
-//! [`judge`] asks all of them, [`check`] the checker alone.
+//! [`judge`] asks all of them, [`check`] the checker alone, [`complaints`] the programs: each line that they print
+//! and that is not known to be harmless is a fault.
 //!
 //! What is on a volume is said by programs that have nothing to do with each other, and [`differences`] holds that
 //! against what we read: [`Listing`].
 
+mod bytes;
 mod known;
 mod listing;
 mod makers;
+mod programs;
 
 use std::io;
 use std::path::Path;
@@ -22,8 +25,10 @@ use std::process::Command;
 use crate::Mount;
 use crate::tools::{self, Shown, require};
 
+pub use bytes::Bytes;
 pub use listing::{Allowed, Listing, Program, Row, differences};
 pub use makers::{Filling, make};
+pub use programs::complaints;
 
 /// Files that are made on a copy of the volume, and removed again: enough that the root directory
 /// and the MFT grow by several blocks.
@@ -68,19 +73,7 @@ pub fn check(path: &Path, offset: u64, strictness: Strictness) -> String {
 #[track_caller]
 pub fn judge(path: &Path) {
     let mut findings = check(path, 0, Strictness::Strict);
-    let programs: [(&str, &[&str]); 3] = [
-        ("ntfsfix", &["-n"]),
-        ("ntfsinfo", &["-m"]),
-        // Before it says how small the volume can become, it compares the bitmap with all runs.
-        ("ntfsresize", &["-i", "-f", "--no-progress-bar"]),
-    ];
-    for (program, options) in programs {
-        let output = tools::output(Command::new(require(program)).args(options).arg(path));
-        if !output.status.success() {
-            let (printed, errors) = (Shown(&output.stdout), Shown(&output.stderr));
-            findings += &format!("{program}: {}: {printed}{errors}\n", output.status);
-        }
-    }
+    findings += &complaints(path);
     assert!(findings.is_empty(), "{} is no sound NTFS volume:\n{findings}", path.display());
     let scratch = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
     let copy = scratch.path().join("copy");
@@ -118,68 +111,8 @@ mod tests {
     use super::*;
     use crate::ntfs_volume;
 
-    const RECORD: usize = 1024;
-    const CLUSTER: usize = 4096;
-
-    /// A volume in memory, with the little a test has to know to damage it. mkntfs puts the MFT at
-    /// cluster 4.
-    struct Bytes(Vec<u8>);
-
-    impl Bytes {
-        fn number(&self, at: usize, length: usize) -> usize {
-            self.0[at..at + length].iter().rev().fold(0, |sum, byte| sum << 8 | usize::from(*byte))
-        }
-
-        /// Where a record lies, as long as the MFT is in one piece.
-        fn record(&self, number: usize) -> usize {
-            4 * CLUSTER + number * RECORD
-        }
-
-        /// Where an attribute header of a record lies, the first of a type with a name.
-        fn attribute(&self, record: usize, kind: usize, name: &str) -> usize {
-            let name: Vec<u8> = name.encode_utf16().flat_map(u16::to_le_bytes).collect();
-            let mut at = self.record(record);
-            at += self.number(at + 0x14, 2);
-            loop {
-                let found = self.number(at, 4);
-                assert_ne!(found, 0xFFFF_FFFF, "record {record} has no {kind:#x}");
-                let start = at + self.number(at + 10, 2);
-                let length = 2 * self.number(at + 9, 1);
-                if found == kind && self.0[start..start + length] == name {
-                    return at;
-                }
-                at += self.number(at + 4, 4);
-            }
-        }
-
-        /// Where a resident value lies.
-        fn value(&self, record: usize, kind: usize, name: &str) -> usize {
-            let at = self.attribute(record, kind, name);
-            at + self.number(at + 20, 2)
-        }
-
-        /// Where the first run of an attribute lies.
-        fn run(&self, record: usize, kind: usize, name: &str) -> usize {
-            let at = self.attribute(record, kind, name);
-            let pairs = at + self.number(at + 32, 2);
-            let (lengths, offsets) = (self.0[pairs] & 15, self.0[pairs] >> 4);
-            CLUSTER * self.number(pairs + 1 + usize::from(lengths), usize::from(offsets))
-        }
-
-        /// The record that holds a name, of the first files ntfs-3g made.
-        fn named(&self, name: &str) -> usize {
-            let name: Vec<u8> = name.encode_utf16().flat_map(u16::to_le_bytes).collect();
-            let wanted = |number: &usize| {
-                let at = self.record(*number);
-                let used = self.number(at + 24, 4);
-                let record = &self.0[at..at + used.min(RECORD)];
-                self.0[at..].starts_with(b"FILE")
-                    && self.number(at + 0x16, 2) == 1
-                    && record.windows(name.len()).any(|window| window == name)
-            };
-            (27..128).find(wanted).unwrap_or_else(|| panic!("no record has such a name"))
-        }
-    }
+    const RECORD: usize = Bytes::RECORD;
+    const CLUSTER: usize = Bytes::CLUSTER;
 
     struct Volume {
         directory: tempfile::TempDir,
@@ -401,13 +334,13 @@ mod tests {
             v.0[at + 16] -= 1;
         });
         volume.check("list", |v| {
-            let record = v.named("other name 39");
+            let record = v.holder("other name 39");
             let at = v.record(record);
             assert_ne!(v.number(at + 0x20, 6), 0, "is no extension record");
             v.0[at + 0x10] ^= 2;
         });
         volume.check("extension", |v| {
-            let record = v.named("other name 39");
+            let record = v.holder("other name 39");
             let at = v.record(record);
             v.0[at + 0x26] ^= 2;
         });

@@ -1,6 +1,6 @@
 //! What is said of files on volumes: one document each, with stable names.
 
-use imprint_ntfs::{Clusters, FileAttribute, FileValue, Namespace, Swept};
+use imprint_ntfs::{Clusters, FileAttribute, FileValue, Namespace, Overlay, Swept};
 use imprint_winvalues::reparse::{self, Link, LinkKind};
 use imprint_winvalues::tree::Times;
 use imprint_winvalues::{Attributes, FileTime, WinName};
@@ -91,6 +91,9 @@ pub(super) struct ReparseFacts {
     /// Where a link leads.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) target: Option<String>,
+    /// How Windows compressed the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) compression: Option<String>,
     /// What a link shows to people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) print_name: Option<String>,
@@ -99,14 +102,14 @@ pub(super) struct ReparseFacts {
 }
 
 impl ReparseFacts {
-    pub(super) fn new(tag: u32, data: &[u8]) -> Self {
+    fn new(tag: u32, data: &[u8]) -> Self {
         let link = Link::parse(tag, data).ok();
         let kind = match (tag, link.as_ref().map(|link| link.kind)) {
             (_, Some(LinkKind::Junction)) => Some("junction"),
             (_, Some(LinkKind::SymbolicLink { relative: true })) => Some("relative symbolic link"),
             (_, Some(LinkKind::SymbolicLink { relative: false })) => Some("symbolic link"),
             (reparse::TAG_DEDUPLICATION, None) => Some("deduplicated"),
-            (reparse::TAG_OVERLAY, None) => Some("compressed by the system"),
+            (reparse::TAG_OVERLAY, None) => Some("overlay"),
             (0x8000_001b, None) => Some("app execution link"),
             (0xa000_001d, None) => Some("symbolic link of Linux"),
             (0x8000_0023, None) => Some("socket"),
@@ -117,6 +120,7 @@ impl ReparseFacts {
             tag,
             kind,
             target: link.as_ref().map(|link| link.substitute.to_string()),
+            compression: None,
             print_name: link.map(|link| link.print.to_string()).filter(|name| !name.is_empty()),
             data: hex(data),
         }
@@ -125,7 +129,16 @@ impl ReparseFacts {
     /// Of a file that has one.
     pub(super) fn of(file: &Swept) -> Option<Self> {
         let (tag, _, data) = file.extras.as_ref()?.reparse.as_ref()?;
-        Some(Self::new(*tag, data))
+        let mut facts = Self::new(*tag, data);
+        match file.overlay() {
+            Overlay::Compressed(data) => {
+                facts.kind = Some("compressed by Windows");
+                facts.compression = Some(data.format().to_string());
+            }
+            Overlay::Wim => facts.kind = Some("data in a WIM file"),
+            Overlay::None | Overlay::Unknown => {}
+        }
+        Some(facts)
     }
 
     /// What it points to, for people.

@@ -179,9 +179,11 @@ impl Document {
         if let Some(reparse) = &self.reparse_point {
             let kind = reparse.kind.map(|kind| format!(" ({kind})")).unwrap_or_default();
             facts.push(("Reparse point:", format!("{:#010x}{kind}", reparse.tag)));
-            for (label, text) in
-                [("  target:", &reparse.target), ("  shown as:", &reparse.print_name)]
-            {
+            for (label, text) in [
+                ("  target:", &reparse.target),
+                ("  shown as:", &reparse.print_name),
+                ("  compression:", &reparse.compression),
+            ] {
                 facts.extend(text.iter().map(|text| (label, shown(text))));
             }
             facts.push(("  data:", reparse.data.clone()));
