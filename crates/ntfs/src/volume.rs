@@ -252,7 +252,6 @@ struct FirstRecord {
 
 /// Reads the part of `$MFT`'s data that its first record describes.
 fn first_part(bytes: &[u8], at: u64, geometry: &Geometry) -> Result<Clusters, ReadError> {
-    let structure = Structure::FileRecord(MFT);
     let Some(record) = FileRecord::parse(bytes, MFT, at, geometry.clusters())? else {
         return Err(unused(at).into());
     };
