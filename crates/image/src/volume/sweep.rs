@@ -68,7 +68,7 @@ pub(super) fn sweep<D: ReadAt>(
     let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.sort_by_key(|(piece, _)| *piece);
     let count = done.iter().map(|(_, piece)| piece.files.len()).sum();
-    let mut all = AllFiles { files: Vec::with_capacity(count), broken: Vec::new() };
+    let mut all = AllFiles { files: Vec::with_capacity(count), ..AllFiles::default() };
     for (_, mut piece) in done {
         all.files.append(&mut piece.files);
         all.broken.append(&mut piece.broken);
