@@ -101,7 +101,12 @@ impl<D: WriteAt> Editor<D> {
     pub fn open(device: D, options: EditOptions) -> Result<Self, EditError> {
         let volume = Volume::open(Staged::new(device))?;
         journal::finish(&volume)?;
-        let reasons = Reasons(volume.state()?.reasons());
+        let reasons = match volume.state() {
+            Ok(state) => Reasons(state.reasons()),
+            // What tells it may be what is to be mended.
+            Err(_) if options.force => Reasons(vec![crate::Unclean::Dirty]),
+            Err(error) => return Err(error.into()),
+        };
         let was_dirty = !reasons.0.is_empty();
         if was_dirty && !options.force {
             return Err(EditError::Unclean { reasons });

@@ -35,7 +35,7 @@ pub enum LogState {
 
 impl<D: ReadAt> Volume<D> {
     /// Finds out how `$LogFile` was left.
-    pub(super) fn log_state(&self) -> Result<LogState, ReadError> {
+    pub(crate) fn log_state(&self) -> Result<LogState, ReadError> {
         let file = self.file(LOG)?;
         let Some(FileValue::Clusters(log)) = main_data(file.as_ref()) else {
             let structure = Structure::Attribute(LOG, AttributeKind::DATA);

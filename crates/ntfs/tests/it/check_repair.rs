@@ -156,6 +156,12 @@ fn directories_are_made_anew() {
             b.0[at + 16 + 66] = b'x';
         });
     });
+    let root = ["made the index of file record 5 anew", MARK];
+    check(&sample, &root, &[], |v| v.block(5, 0, |b| b.put(0x1c, 0x40, 4)));
+    let extend = ["made the index of file record 11 anew", MARK];
+    check(&sample, &extend, &[], |v| {
+        v.record(11, |r| r.add(r.value(INDEX_ROOT, "$I30") + 32 + 6, 1, 2));
+    });
     // A file that was removed in part: its record is free.
     let freed = ["marked 0 file records as in use and 1 as free", index.as_str(), MARK];
     check(&sample, &freed, &[("folder/file 007", "")], |v| v.record(file, |r| r.put(0x16, 0, 2)));

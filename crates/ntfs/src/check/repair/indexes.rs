@@ -32,38 +32,31 @@ pub(super) fn rebuild<D: WriteAt>(
     }
     let edit = EditOptions { now: options.now, force: true };
     let mut editor = Editor::open(device, edit)?;
-    let mut indexes: BTreeSet<RecordNumber> = worn.indexes.clone();
     let lists = Lists::read(&editor, &BTreeSet::new(), progress)?;
     let is_broken = |record: &RecordNumber| worn.broken.contains(record);
     for &record in worn.records.iter().filter(|record| record.0 >= FIRST_FILE) {
-        if is_broken(&record) {
-            continue;
-        }
         // What cannot be read cannot be written; the report that remains tells of it.
-        if editor.rewrite(lists.reference(record)).is_ok() {
+        if !is_broken(&record) && editor.rewrite(lists.reference(record)).is_ok() {
             steps.push(Step::File(record));
         }
     }
-    let orphans: BTreeSet<RecordNumber> =
-        worn.orphans.iter().copied().filter(|record| !is_broken(record)).collect();
-    adopt::adopt(&mut editor, &orphans, &mut indexes, steps, progress)?;
-    indexes.retain(|record| !is_broken(record));
-    let mut lists = Lists::read(&editor, &indexes, progress)?;
-    for (record, entry) in &worn.kept {
-        if let Some(entries) = lists.names.get_mut(record) {
-            entries.push(entry.clone());
-        }
+    let sound = |all: &BTreeSet<RecordNumber>| {
+        all.iter().copied().filter(|record| !is_broken(record)).collect::<BTreeSet<_>>()
+    };
+    // Directories first: through them the one is found where orphans come.
+    let mut lists = directories(&mut editor, found, &sound(&worn.indexes), steps, progress)?;
+    let mut more = BTreeSet::new();
+    adopt::adopt(&mut editor, &sound(&worn.orphans), &mut more, steps, progress)?;
+    if !more.is_empty() {
+        lists = directories(&mut editor, found, &sound(&more), steps, progress)?;
     }
     let mut rebuild = |record: RecordNumber, rebuilt, entries: &[Vec<u8>]| {
         if editor.rebuild_index(lists.reference(record), rebuilt, entries).is_ok() {
             steps.push(Step::Index(record));
         }
     };
-    for (record, entries) in &lists.names {
-        rebuild(*record, Rebuilt::Names, entries);
-    }
     let [reparse, objects, security] = of_views;
-    let worn = |by_rule: bool, record: &RecordNumber| by_rule || indexes.contains(record);
+    let worn = |by_rule: bool, record: &RecordNumber| by_rule || worn.indexes.contains(record);
     if let Some(record) = lists.reparse_file.filter(|record| worn(reparse, record)) {
         rebuild(record, Rebuilt::Reparse, &lists.reparse);
     }
@@ -76,4 +69,27 @@ pub(super) fn rebuild<D: WriteAt>(
     }
     editor.close()?;
     Ok(())
+}
+
+/// Makes directories anew of the names that the records have, and returns what else the records say.
+fn directories<D: WriteAt>(
+    editor: &mut Editor<D>,
+    found: &Findings,
+    indexes: &BTreeSet<RecordNumber>,
+    steps: &mut Vec<Step>,
+    progress: &Progress,
+) -> Result<Lists, RepairError> {
+    let mut lists = Lists::read(editor, indexes, progress)?;
+    for (record, entry) in &found.worn.kept {
+        if let Some(entries) = lists.names.get_mut(record) {
+            entries.push(entry.clone());
+        }
+    }
+    for (record, entries) in &lists.names {
+        let reference = lists.reference(*record);
+        if editor.rebuild_index(reference, Rebuilt::Names, entries).is_ok() {
+            steps.push(Step::Index(*record));
+        }
+    }
+    Ok(lists)
 }

@@ -8,7 +8,7 @@ use zerocopy::IntoBytes;
 
 use super::RepairError;
 use crate::check::CheckError;
-use crate::check::file::{FileName, facts, kind_flags};
+use crate::check::file::{FileName, REPARSE_POINT, facts, kind_flags};
 use crate::check::gather::Gathered;
 use crate::check::ground::Ground;
 use crate::check::report::Findings;
@@ -104,9 +104,10 @@ impl Lists {
 fn add_names(file: &Gathered<'_>, map: &Map, names: &mut BTreeMap<RecordNumber, Vec<Vec<u8>>>) {
     let number = file.reference.record;
     let state = map.state(number);
-    let tag = map.reparse.iter().find(|(_, reference)| reference.record == number);
+    let is = facts(file, 0, state.is(flag::DIRECTORY));
+    let points = is.is_some_and(|is| is.attributes & REPARSE_POINT != 0);
+    let tag = map.reparse.iter().find(|(_, reference)| points && reference.record == number);
     let tag = tag.map_or(0, |(tag, _)| *tag);
-    let is = facts(file, tag, state.is(flag::DIRECTORY));
     for (value, at) in file.names() {
         let Some(name) = FileName::read(value, at) else { continue };
         let Some(entries) = names.get_mut(&name.parent().record) else { continue };

@@ -28,7 +28,7 @@ mod lists;
 use std::fmt;
 use std::io;
 
-use imprint_blockio::WriteAt;
+use imprint_blockio::{ReadAt, WriteAt};
 use imprint_progress::Progress;
 use imprint_winvalues::FileTime;
 
@@ -36,7 +36,7 @@ use super::report::{Findings, Report, Severity};
 use super::rule::Rule;
 use super::{CheckError, survey};
 use crate::edit::mark_dirty;
-use crate::{EditError, RecordNumber, Unclean, mark_clean, recover};
+use crate::{EditError, LogState, RecordNumber, Unclean, Volume, mark_clean, recover};
 
 /// How to repair.
 #[derive(Clone, Copy, Debug)]
@@ -145,15 +145,14 @@ pub fn repair<D: WriteAt>(
     progress: &Progress,
 ) -> Result<Repaired, RepairError> {
     let mut first = survey(device, progress)?;
-    let (by, state) = (first.ground.by, first.ground.volume.state());
+    let by = first.ground.by;
+    let asleep = asleep(&first.ground.volume);
     let before = first.found.report(first.map.summary);
     drop(first);
     if is_sound(&before) {
         return Ok(Repaired { after: before.clone(), before, steps: Vec::new() });
     }
-    let reasons = state.map(|state| state.reasons()).unwrap_or_default();
-    let asleep = [Unclean::Hibernated, Unclean::LogCached, Unclean::LogOpen];
-    if let Some(reason) = reasons.into_iter().find(|one| asleep.contains(one) && !options.force) {
+    if let Some(reason) = asleep.filter(|_| !options.force) {
         return Err(RepairError::Asleep(reason));
     }
     let mut steps = Vec::new();
@@ -176,6 +175,21 @@ pub fn repair<D: WriteAt>(
         after = check_again(device, progress)?;
     }
     Ok(Repaired { before, steps, after })
+}
+
+/// Why only Windows knows what belongs on the volume. Where the directory with `hiberfil.sys` cannot be read, the log
+/// tells it alone.
+fn asleep(volume: &Volume<impl ReadAt>) -> Option<Unclean> {
+    let reasons = match volume.state() {
+        Ok(state) => state.reasons(),
+        Err(_) => match volume.log_state() {
+            Ok(LogState::Open) => vec![Unclean::LogOpen],
+            Ok(LogState::Cached) => vec![Unclean::LogCached],
+            _ => Vec::new(),
+        },
+    };
+    let asleep = [Unclean::Hibernated, Unclean::LogCached, Unclean::LogOpen];
+    reasons.into_iter().find(|reason| asleep.contains(reason))
 }
 
 fn check_again<D: WriteAt>(device: &D, progress: &Progress) -> Result<Report, CheckError> {
