@@ -9,15 +9,15 @@ use super::space::stage_value;
 use super::{EditError, Editor};
 use crate::encode::{
     Body, Measured, NewAttribute, Placed, RecordHead, assemble, encode_free, encode_record,
-    list_attribute, list_value, renumber, room, runs_per_record, split_runs,
+    list_attribute, list_value, pairs_per_record, renumber, room, split_runs,
 };
 use crate::layout::RecordHeaderDisk;
-use crate::{AttributeKind, FileReference, Lcn, RecordNumber, Run};
+use crate::{AttributeKind, FileReference, Lcn, RecordNumber, Run, Structure};
 
 /// `$MFT`'s own record.
 const MFT: RecordNumber = RecordNumber(0);
-/// How many runs of `$MFT` stand together: what continues it is found through the runs before.
-const MFT_RUNS: usize = 20;
+/// Bytes of mapping pairs of `$MFT` that stand together: what continues it is found through those before.
+const MFT_PAIRS: usize = 220;
 /// Values of at most this many bytes are left in the record, as where they are would take as much.
 const SMALL: usize = 64;
 
@@ -26,7 +26,7 @@ impl<D: WriteAt> Editor<D> {
     pub(super) fn save(&mut self, inode: &mut Inode) -> Result<(), EditError> {
         let record_size = self.record_size();
         self.make_fit(inode)?;
-        let most = if inode.record() == MFT { MFT_RUNS } else { runs_per_record(record_size) };
+        let most = if inode.record() == MFT { MFT_PAIRS } else { pairs_per_record(record_size) };
         let attributes = split_runs(inode.attributes.clone(), most);
         let measured: Vec<Measured> = attributes.iter().map(Measured::of).collect();
         let assembly = assemble(&measured, record_size);
@@ -171,7 +171,17 @@ impl<D: WriteAt> Editor<D> {
             self.space.give_back(&std::mem::take(&mut inode.list));
             return Ok(Some(list_attribute(Body::Resident(value.into()))));
         }
-        // Never over the old one, which the records still on the device refer to.
+        let cluster = u64::from(self.cluster_size());
+        let size = value.len() as u64;
+        let have: u64 = inode.list.iter().map(|run| run.length).sum();
+        if have == size.div_ceil(cluster) {
+            let (runs, allocated) = (inode.list.clone(), have * cluster);
+            let placed = Placed { runs, allocated, size, initialised: size, ..Placed::default() };
+            let structure = Structure::Attribute(inode.record(), AttributeKind::ATTRIBUTE_LIST);
+            let clusters = self.volume.clusters_of(structure, &placed);
+            stage_value(&self.volume, &clusters, &value, 0)?;
+            return Ok(Some(list_attribute(Body::Clusters(placed))));
+        }
         self.space.give_back(&std::mem::take(&mut inode.list));
         let placed = self.put_value(&value, None)?;
         inode.list.clone_from(&placed.runs);

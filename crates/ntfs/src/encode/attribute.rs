@@ -191,13 +191,12 @@ fn pairs(placed: &Placed) -> Vec<u8> {
     pairs
 }
 
-/// How many runs fit into a record of their own, with a name of any length.
-pub(crate) const fn runs_per_record(record_size: usize) -> usize {
-    // A pair has at most 11 bytes, as clusters have 32 bits.
-    (super::room(record_size) - 0x48 - 512) / 11
+/// How many bytes of mapping pairs fit into a record of their own, with a name of any length.
+pub(crate) const fn pairs_per_record(record_size: usize) -> usize {
+    super::room(record_size) - NON_RESIDENT - 8 - 2 * 255
 }
 
-/// Splits values of more than so many runs into parts that have an attribute each.
+/// Splits values whose mapping pairs take more than so many bytes into parts that have an attribute each.
 pub(crate) fn split_runs(attributes: Vec<NewAttribute<'_>>, most: usize) -> Vec<NewAttribute<'_>> {
     let mut all = Vec::with_capacity(attributes.len());
     for attribute in attributes {
@@ -205,11 +204,12 @@ pub(crate) fn split_runs(attributes: Vec<NewAttribute<'_>>, most: usize) -> Vec<
             all.push(attribute);
             continue;
         };
-        if placed.runs.len() <= most {
+        if pairs(placed).len() <= most {
             all.push(attribute);
             continue;
         }
-        for runs in placed.runs.chunks(most) {
+        // A pair has at most 11 bytes, as clusters have 32 bits, and a zero ends them.
+        for runs in placed.runs.chunks(((most - 1) / 11).max(1)) {
             let mut part = attribute.clone();
             let first = runs.first().map_or(Vcn(0), |run| run.vcn);
             let real = Some(placed.real_clusters());

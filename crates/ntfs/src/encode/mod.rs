@@ -10,7 +10,7 @@ mod index;
 mod record;
 mod values;
 
-pub(crate) use attribute::{Body, NewAttribute, Placed, runs_per_record, split_runs};
+pub(crate) use attribute::{Body, NewAttribute, Placed, pairs_per_record, split_runs};
 pub(crate) use index::{
     IndexKind, IndexPlan, IndexShape, add_child, block, last_entry, name_entry, name_entry_size,
     root_value, view_entry,

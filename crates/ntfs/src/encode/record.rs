@@ -48,11 +48,15 @@ pub(crate) struct Measured {
     pub(crate) name: usize,
     /// Bytes in the record.
     pub(crate) size: usize,
+    /// Whether it continues a value: then a list must say where its parts are.
+    pub(crate) continues: bool,
 }
 
 impl Measured {
     pub(crate) fn of(attribute: &NewAttribute<'_>) -> Self {
-        Self { kind: attribute.kind, name: attribute.name.len(), size: attribute.size() }
+        let continues = attribute.first_vcn().0 > 0;
+        let (kind, name) = (attribute.kind, attribute.name.len());
+        Self { kind, name, size: attribute.size(), continues }
     }
 
     const fn list_entry(&self) -> usize {
@@ -75,7 +79,8 @@ impl Measured {
 pub(crate) fn assemble(attributes: &[Measured], record_size: usize) -> Assembly {
     let room = room(record_size);
     let whole: usize = attributes.iter().map(|attribute| attribute.size).sum();
-    if whole <= room {
+    let in_parts = attributes.iter().any(|attribute| attribute.continues);
+    if whole <= room && !in_parts {
         return Assembly { records: vec![(0..attributes.len()).collect()], list: None };
     }
     let list: usize = attributes.iter().map(Measured::list_entry).sum();
@@ -239,7 +244,7 @@ mod tests {
     use super::*;
 
     fn measured(kind: AttributeKind, size: usize) -> Measured {
-        Measured { kind, name: 0, size }
+        Measured { kind, name: 0, size, continues: false }
     }
 
     #[test]
@@ -251,6 +256,15 @@ mod tests {
         ];
         let one = Assembly { records: vec![vec![0, 1, 2]], list: None };
         assert_eq!(assemble(&all, 1024), one);
+    }
+
+    #[test]
+    fn a_value_in_parts_needs_a_list() {
+        let mut all = vec![measured(AttributeKind::DATA, 0x100); 2];
+        assert_eq!(assemble(&all, 1024).list, None);
+        all[1].continues = true;
+        let assembly = assemble(&all, 1024);
+        assert_eq!((assembly.list, assembly.records), (Some(64), vec![vec![0, 1]]));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::write::lock;
 use super::{FillError, Filling};
 use crate::encode::{
     Body, IndexPlan, Measured, NewAttribute, Placed, RecordHead, assemble, encode_free,
-    encode_record, list_attribute, list_value, runs_per_record, split_runs,
+    encode_record, list_attribute, list_value, pairs_per_record, split_runs,
 };
 use crate::{AttributeKind, FileReference, Lcn, RecordNumber};
 
@@ -198,7 +198,7 @@ impl<D: WriteAt> Finish<'_, D> {
     ) {
         let measures = self.filling.plan.measures;
         let (cluster_size, record_size) = (measures.cluster_size, measures.record_size);
-        let attributes = split_runs(attributes, runs_per_record(record_size));
+        let attributes = split_runs(attributes, pairs_per_record(record_size));
         let names = attributes.iter().filter(|a| a.kind == AttributeKind::FILE_NAME).count();
         let links = u16::try_from(names).unwrap_or(u16::MAX);
         let measured: Vec<Measured> = attributes.iter().map(Measured::of).collect();

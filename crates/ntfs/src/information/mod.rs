@@ -99,12 +99,18 @@ pub struct VolumeState {
     pub hibernation: Hibernation,
     /// What `$LogFile` says.
     pub log: LogState,
+    /// Whether an edit of ours was cut off whose changes are complete: the next one finishes it.
+    pub interrupted: bool,
 }
 
 impl VolumeState {
     /// Why the volume must not be changed, and may not read as Windows would; empty if it was left in order.
     #[must_use]
     pub fn reasons(&self) -> Vec<Unclean> {
+        if self.interrupted {
+            // It explains the rest.
+            return vec![Unclean::Interrupted];
+        }
         let hibernates = matches!(self.hibernation, Hibernation::Asleep | Hibernation::Elsewhere);
         let log = match self.log {
             LogState::Empty | LogState::Clean => None,
@@ -138,6 +144,8 @@ pub enum Unclean {
     LogCached,
     /// `$LogFile` says nothing that can be understood.
     LogDamaged,
+    /// An edit of ours was cut off.
+    Interrupted,
 }
 
 impl fmt::Display for Unclean {
@@ -149,6 +157,7 @@ impl fmt::Display for Unclean {
             Self::LogOpen => "its $LogFile was not closed",
             Self::LogCached => "Windows still keeps parts of it in memory (fast startup)",
             Self::LogDamaged => "its $LogFile has no whole restart page",
+            Self::Interrupted => "an edit was cut off; the next one, or a repair, finishes it",
         })
     }
 }
@@ -180,7 +189,9 @@ impl<D: ReadAt> Volume<D> {
     /// [`ReadError`] in what tells it: `$Volume`, `$LogFile`, `$UpCase`, the root directory, `hiberfil.sys`.
     pub fn state(&self) -> Result<VolumeState, ReadError> {
         let flags = self.information()?.flags;
-        Ok(VolumeState { flags, hibernation: self.hibernation()?, log: self.log_state()? })
+        let interrupted = crate::is_interrupted(self).unwrap_or(false);
+        let (hibernation, log) = (self.hibernation()?, self.log_state()?);
+        Ok(VolumeState { flags, hibernation, log, interrupted })
     }
 
     fn hibernation(&self) -> Result<Hibernation, ReadError> {
@@ -228,6 +239,7 @@ mod tests {
         flags: VolumeFlags(0),
         hibernation: Hibernation::Awake,
         log: LogState::Clean,
+        interrupted: false,
     };
 
     #[track_caller]
@@ -238,6 +250,10 @@ mod tests {
     #[test]
     fn each_sign_of_disorder_is_a_reason() {
         check(FINE, &[]);
+        check(
+            VolumeState { flags: VolumeFlags(1), interrupted: true, ..FINE },
+            &[Unclean::Interrupted],
+        );
         check(VolumeState { hibernation: Hibernation::NoFile, log: LogState::Empty, ..FINE }, &[]);
         check(VolumeState { flags: VolumeFlags(0x8002), ..FINE }, &[]);
         check(VolumeState { flags: VolumeFlags(0x8001), ..FINE }, &[Unclean::Dirty]);

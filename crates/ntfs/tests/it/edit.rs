@@ -329,6 +329,7 @@ impl Trial {
         crate::check::assert_sound(&self.path);
         let findings = volumes::check(&self.path, 0, Strictness::Strict);
         assert_eq!(findings, "", "seed {seed}");
+        assert_eq!(volumes::complaints(&self.path), "", "seed {seed}");
         let device = fs_err::File::open(&self.path).unwrap();
         let report = imprint_ntfs::check(&device, &Progress::new()).unwrap();
         assert_eq!(report.findings, [], "seed {seed}");

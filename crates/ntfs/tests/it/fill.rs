@@ -246,6 +246,37 @@ fn holes_and_compressed_files_take_their_room() {
     assert_eq!(blocks("compressed"), 2 * 128);
 }
 
+/// Some are described in one record whole, some in parts that would fit into one, and some in several records.
+#[test]
+fn files_of_many_holes_are_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("volume");
+    let mut sample = Sample::new();
+    for units in [20, 35, 40, 60, 80, 120, 200, 400] {
+        let mut data = vec![0; 65_536 * units];
+        for (number, unit) in data.chunks_mut(65_536).enumerate().step_by(2) {
+            unit.fill(u8::try_from(number % 255).unwrap() + 1);
+        }
+        let name = sample.file(NameId::ROOT, &format!("of {units} units"), &data);
+        let file = sample.tree.name(name).unwrap().file();
+        sample.tree.file_mut(file).unwrap().attributes = Attributes::SPARSE_FILE;
+    }
+    sample.fill(&path, 64 << 20, 512, None);
+    judge(&path);
+    let volume = Volume::open(fs_err::File::open(&path).unwrap()).unwrap();
+    let upcase = volume.upcase().unwrap();
+    for (file, _, expected) in &sample.data {
+        let name = sample.tree.names().find(|(_, name)| name.file() == *file).unwrap().1;
+        let found = volume.find(&name.name.to_string(), &upcase).unwrap().unwrap();
+        let found = volume.file(found.record).unwrap().unwrap();
+        let data = found.attributes.iter().find(|found| found.kind.0 == 0x80).unwrap();
+        let imprint_ntfs::FileValue::Clusters(value) = &data.value else { panic!("in clusters") };
+        let mut bytes = vec![0; expected.len()];
+        volume.read_value(value, &mut bytes, 0).unwrap();
+        assert!(bytes == *expected, "{}", name.name);
+    }
+}
+
 #[test]
 fn files_whose_data_did_not_come_are_left_out() {
     let folder = tempfile::tempdir().unwrap();

@@ -15,6 +15,8 @@ mod edit;
 #[cfg(test)]
 mod edit_crash;
 #[cfg(test)]
+mod edit_limits;
+#[cfg(test)]
 mod fill;
 #[cfg(test)]
 mod information;
