@@ -2,11 +2,15 @@
 
 use std::path::Path;
 
-use imprint_ntfs::{EditError, EditOptions, Editor, FileReference, FileValue, NewFile, Volume};
+use imprint_ntfs::{
+    EditError, EditOptions, Editor, FileReference, FileValue, FillOptions, Filling, NewFile, Plan,
+    Volume,
+};
 use imprint_progress::Progress;
 use imprint_testkit::volumes::{self, Strictness};
 use imprint_testkit::{ntfs_volume, soak};
-use imprint_winvalues::{FileTime, WinName};
+use imprint_winvalues::tree::{File, NameId, Tree};
+use imprint_winvalues::{Attributes, FileTime, WinName};
 
 const OPTIONS: EditOptions = EditOptions { now: FileTime(133_000_000_000_000_000), force: false };
 
@@ -161,4 +165,52 @@ fn a_file_of_many_names_needs_many_records() {
     judge(&path);
     let volume = Volume::open(fs_err::File::open(&path).unwrap()).unwrap();
     assert_eq!(volume.file(file.record).unwrap().unwrap().links, 1);
+}
+
+#[test]
+fn a_table_of_many_records_is_read_changed_and_checked() {
+    let directories = soak::rounds(20, 1_000);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("volume");
+    let mut tree = Tree::new(File::new(Attributes::DIRECTORY));
+    for directory in 0..directories {
+        let name = format!("directory {directory}");
+        let directory = File::new(Attributes::DIRECTORY);
+        let parent = tree.add(NameId::ROOT, name.as_str().into(), directory).unwrap();
+        for number in 0..1_000 {
+            let name = format!("file {number}");
+            tree.add(parent, name.as_str().into(), File::new(Attributes::ARCHIVE)).unwrap();
+        }
+    }
+    let size = (64 << 20) + u64::from(directories) * (3 << 19);
+    let options = FillOptions {
+        size,
+        sector_size: 512,
+        cluster_size: None,
+        label: WinName::default(),
+        serial: 1,
+        hidden_sectors: 0,
+        now: OPTIONS.now,
+        no_acls: false,
+        no_attributes: false,
+    };
+    let plan = Plan::new(&tree, &[], options).unwrap();
+    fs_err::File::create_new(&path).unwrap().set_len(size).unwrap();
+    let device = fs_err::OpenOptions::new().read(true).write(true).open(&path).unwrap();
+    Filling::begin(device, plan).unwrap().finish(&tree).unwrap();
+    let mut editor = open(&path);
+    let parent = editor.find(&format!("directory {}", directories - 1)).unwrap().unwrap();
+    for number in 0..2_000 {
+        create(&mut editor, parent, &format!("new {number}")).unwrap();
+    }
+    for number in 0..500 {
+        editor.remove(parent, &format!("file {number}").as_str().into()).unwrap();
+    }
+    drop(editor.close().unwrap());
+    let report = imprint_ntfs::check(&fs_err::File::open(&path).unwrap(), &Progress::new());
+    let report = report.unwrap();
+    assert_eq!(report.findings, []);
+    let files = u64::from(directories) * 1_000 + 1_500;
+    assert!((files..files + 100).contains(&report.summary.files), "{:?}", report.summary);
+    assert_eq!(volumes::complaints(&path), "");
 }
