@@ -57,7 +57,8 @@ use crate::{
 use secure::Descriptors;
 use space::Space;
 
-/// Bytes of changes after which they are brought to the device between two operations.
+/// Bytes of changes after which they are brought to the device between two operations, if the journal has room for twice
+/// as much: names that are to repeat what changed come on top.
 const MAX_STAGED: u64 = 8 << 20;
 
 /// How to edit.
@@ -169,7 +170,7 @@ impl<D: WriteAt> Editor<D> {
         &mut self,
         act: impl FnOnce(&mut Self) -> Result<R, EditError>,
     ) -> Result<R, EditError> {
-        if self.volume.device().changed() > MAX_STAGED {
+        if self.volume.device().changed() > MAX_STAGED.min(journal::room(&self.log) / 2) {
             self.commit()?;
         }
         self.volume.device().begin();
