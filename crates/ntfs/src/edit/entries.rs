@@ -178,10 +178,15 @@ impl<D: WriteAt> Editor<D> {
             }
             if name.parent == inode.reference {
                 // The root's name stands in itself.
-                self.patch_entry(inode, &name, &value)?;
+                changed |= self.patch_entry(inode, &name, &value)?;
                 continue;
             }
-            let mut parent = self.volume.inode(name.parent)?;
+            let mut parent = match self.volume.inode(name.parent) {
+                Ok(parent) => parent,
+                // Damage of another file is no reason to refuse this one.
+                Err(EditError::Gone(_)) => continue,
+                Err(error) => return Err(error),
+            };
             if self.patch_entry(&mut parent, &name, &value)? {
                 self.save(&mut parent)?;
             }

@@ -14,8 +14,9 @@ use crate::{AttributeKind, FileReference, Run, Vcn};
 
 /// Bytes that are copied at once.
 const CHUNK: u64 = 1 << 20;
-/// Flags of an attribute: compressed, encrypted.
+/// Flags of an attribute: compressed, has holes, encrypted.
 const COMPRESSED: u16 = 0x00ff;
+const SPARSE: u16 = 0x8000;
 const ENCRYPTED: u16 = 0x4000;
 /// Values of up to this many bytes are left in the record if it has room.
 const MAX_RESIDENT: u64 = 3072;
@@ -373,15 +374,16 @@ impl<D: WriteAt> Editor<D> {
         let mut attribute = NewAttribute::named(AttributeKind::DATA, named, body);
         attribute.flags = flags;
         inode.put(attribute, &upcase);
+        let data = |found: &&NewAttribute<'_>| found.kind == AttributeKind::DATA;
+        let sparse = inode.attributes.iter().filter(data).any(|found| found.flags & SPARSE != 0);
+        let mut information = inode.information()?;
+        let mut bits = Attributes::from_bits_retain(information.attributes.get());
+        bits.set(Attributes::SPARSE_FILE, sparse);
         if name.is_empty() {
-            let mut information = inode.information()?;
-            let stored = flags & (COMPRESSED | 0x8000);
-            let mut bits = Attributes::from_bits_retain(information.attributes.get());
-            bits.set(Attributes::COMPRESSED, stored & COMPRESSED != 0);
-            bits.set(Attributes::SPARSE_FILE, stored & 0x8000 != 0);
-            information.attributes = bits.bits().into();
-            inode.set_information(&information);
+            bits.set(Attributes::COMPRESSED, flags & COMPRESSED != 0);
         }
+        information.attributes = bits.bits().into();
+        inode.set_information(&information);
         self.changed(inode)?;
         self.save(inode)
     }
