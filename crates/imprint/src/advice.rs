@@ -45,10 +45,15 @@ fn on_usage(error: &UsageError) -> Option<String> {
 }
 
 fn on_edit(error: &imprint_ntfs::EditError) -> Option<String> {
-    use imprint_ntfs::EditError;
+    use imprint_ntfs::{EditError, ReadError, Structure};
     let advice = match error {
         EditError::Unclean { .. } => {
-            "let Windows check it and shut down fully (shutdown /s /t 0); --force changes it as it is"
+            "let Windows check it and shut down fully (shutdown /s /t 0), or run `imprint ntfs check --repair`"
+        }
+        EditError::Read(ReadError::Corruption(found))
+            if found.structure == Structure::BootSector =>
+        {
+            "give --format to make a fresh volume, or run `imprint ntfs format`"
         }
         EditError::NotEmpty => "-r removes a directory with all that is in it",
         EditError::NoRoom { .. } => "remove files, or make the volume larger",
